@@ -1,0 +1,76 @@
+# Each command sets up .venv by itself the first time. `make` alone lists them.
+
+PYTHON ?= python3
+PY := .venv/bin/python
+
+# The stamp is named after what it stands for: a fresh checkout of the same lock installs nothing,
+# a changed one does. The folder counts because the editable install remembers it.
+STAMP := .venv/stamp-$(shell { pwd; cat requirements.lock pyproject.toml; } | cksum | cut -d' ' -f1)
+
+NBVAL := --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg \
+	--nbval-cell-timeout 300
+# Two workers. A file stays on one, since the cells of a notebook share a kernel; the slow files of
+# tests/ come first and the notebooks fill up, hence the order as collected.
+PYTEST := $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+export PYTHON
+export JUPYTER_PREFER_ENV_PATH = 1
+unexport MPLBACKEND
+
+# What runs headless runs two at a time, one thread each, without progress bars or personal settings.
+course test lessons: export OMP_NUM_THREADS = 1
+course test lessons: export PYTHONHASHSEED = 0
+course test lessons: export TQDM_DISABLE = 1
+course test lessons: export IPYTHONDIR = $(CURDIR)/.venv/ipython
+
+.PHONY: help course test lab data lessons lock clean
+
+help:
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name what; \
+		do printf '  make %-8s %s\n' "$$name" "$$what"; done
+
+$(STAMP):
+	@sh workflow/setup.sh $@
+
+course: $(STAMP) ## run the lessons that changed, write figures/, show a table
+	@$(PY) workflow/course.py
+
+# The lessons run twice: as an older CPU would compute them, and as this one does. LORE_OUT keeps
+# their figures off the committed ones. All parts run, and pytest's summary comes last.
+test: export LORE_OUT = $(CURDIR)/build/test
+test: $(STAMP) ## lint, unit tests, every lesson and solution against its stored outputs
+	@failed=0; \
+	$(PY) -m ruff check --quiet . || failed=1; \
+	$(PY) -m ruff format --quiet --check . || failed=1; \
+	echo "The lessons on another CPU, in effect:"; \
+	ATEN_CPU_CAPABILITY=default MKL_CBWR=COMPATIBLE $(PYTEST) -q $(NBVAL) notebooks || failed=1; \
+	echo "Everything:"; \
+	$(PYTEST) $(NBVAL) tests notebooks || failed=1; \
+	exit $$failed
+
+lab: $(STAMP) ## open the course in JupyterLab (more options: ARGS="--port 8890")
+	@$(PY) -m jupyterlab --ServerApp.root_dir=. $(ARGS) \
+		--LabApp.default_url=/lab/tree/$(firstword $(sort $(wildcard notebooks/[0-9]*.ipynb)))
+
+data: $(STAMP) ## rebuild data/ from the public text (SOURCE=folder of text, MODEL=folder of weights)
+	@$(PY) -m lore_core.datasets.alpaca_eval \
+		$(if $(SOURCE),--source "$(SOURCE)") $(if $(MODEL),--model "$(MODEL)")
+
+lessons: $(STAMP) ## maintainers: execute notebooks in place and clean them (ONLY="notebooks/03_*")
+	@$(PY) workflow/lessons.py $(ONLY)
+
+# In a fresh environment, so that nothing else slips in. The build of torch is the index's choice.
+lock: ## maintainers: make requirements.lock again from pyproject.toml
+	@rm -rf build/lock && $(PYTHON) -m venv build/lock
+	@build/lock/bin/python -m pip install -qq "$$(grep -o 'torch==[0-9.]*' pyproject.toml)"
+	@build/lock/bin/python -m pip install -qq -e '.[notebooks,hub,batch,dev]'
+	@build/lock/bin/python -m pip check
+	@{ sed -n '/^#/p' requirements.lock; build/lock/bin/python -m pip freeze --all 2>/dev/null \
+		| sed 's/+[a-z0-9.]*$$//' | grep -E '^[A-Za-z0-9_.-]+==' \
+		| grep -v -i -E '^(pip|wheel|lore-course|nvidia-.*|cuda-.*|triton)=='; } > build/new.lock
+	@mv build/new.lock requirements.lock && rm -rf build/lock
+
+clean: ## remove what was built; .venv stays (rm -rf .venv)
+	rm -rf build .snakemake .ruff_cache .hypothesis *.egg-info
+	find . -path ./.venv -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -print0 \
+		| xargs -0 rm -rf
