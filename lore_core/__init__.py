@@ -1,0 +1,20 @@
+"""LoRe: every user's reward is a mixture of the same K basis rewards (arXiv 2504.14439)."""
+
+from lore_core.evaluate import accuracy
+from lore_core.few_shot import fit_weights
+from lore_core.fit import Fit, fit_basis
+from lore_core.preferences import Preferences, Responses, Split
+from lore_core.recipes import Recipe
+from lore_core.reward import LowRankReward
+
+__all__ = [
+    "Fit",
+    "LowRankReward",
+    "Preferences",
+    "Recipe",
+    "Responses",
+    "Split",
+    "accuracy",
+    "fit_basis",
+    "fit_weights",
+]

@@ -1,0 +1,149 @@
+"""Learning the basis: one driver that reads a `Recipe`.
+
+Shapes: M responses, d features, K basis rewards, N users, B pairs.
+"""
+
+import time
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from lore_core import devices
+from lore_core.checks import float_matrix, whole_number
+from lore_core.descent import descend
+from lore_core.objective import Objective
+from lore_core.preferences import Preferences, Responses
+from lore_core.recipes import Recipe
+from lore_core.reward import LowRankReward
+from lore_core.start import given_start, pair_scale, random_start
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """What a training run leaves.
+
+    Args:
+        reward: the fitted reward, on the device of the responses.
+        losses: the objective before each step and after the last one.
+        seconds: wall-clock time of the run.
+        validation: the validation loss after each step, as early stopping saw it.
+    """
+
+    reward: LowRankReward
+    losses: list[float]
+    seconds: float
+    validation: list[float] = field(default_factory=list)
+
+
+def fit_basis(
+    responses: Responses,
+    preferences: Preferences,
+    rank: int,
+    recipe: Recipe | None = None,
+    init: tuple[Tensor, Tensor] | None = None,
+    seed: int = 0,
+    device=None,
+    *,
+    validation: Preferences | None = None,
+    reference: Tensor | None = None,
+) -> Fit:
+    """Fit the shared basis V and every seen user's weights jointly.
+
+    Args:
+        responses: what is ranked.
+        preferences: B pairs of N seen users. A user without pairs gets the crowd's mean weights.
+        rank: K >= 1. K = 1 is the Bradley–Terry model pooled over users.
+        recipe: how to train; default `Recipe()`.
+        init: (basis (d, K), logits (N, K)) to start from; default random.
+        seed: of the random start.
+        device: where to compute; default a GPU if there is one.
+        validation: pairs of the same users, used only to stop early.
+        reference: (d,) direction, for a recipe with an anchor.
+
+    Returns:
+        A `Fit`; its reward lives on the device of `responses`.
+
+    Raises:
+        ValueError: rank < 1, no pairs, shapes that do not fit, or a loss that is not finite.
+        RuntimeError: a GPU was asked for and there is none.
+
+    Source: LoRe (arXiv 2504.14439), Eq. 10, with a basis that is linear in the embedding.
+    """
+    began = time.perf_counter()
+    recipe, device = recipe or Recipe(), devices.pick(device)
+    check(responses, preferences, rank, recipe, validation, reference)
+    scale = pair_scale(responses, preferences) if recipe.rescale else 1.0
+    shapes = (responses.embeddings.shape[1], rank), (preferences.n_users, rank)
+    basis, logits = (
+        given_start(init, *shapes) if init else random_start(*shapes, recipe, scale, seed)
+    )
+    train = Objective.on(responses, preferences, recipe, scale, reference).to(device)
+    held_out = None
+    if validation is not None and len(validation):
+        held_out = Objective.on(responses, validation, recipe, scale).to(device)
+    run = descend(
+        train, held_out, (basis * scale).to(train.embeddings), logits.to(train.embeddings)
+    )
+    reward = finish(run.basis / scale, run.logits, preferences.counts.to(device), recipe)
+    home = responses.embeddings.device
+    return Fit(reward.to(home), run.losses, time.perf_counter() - began, run.validation)
+
+
+def finish(basis: Tensor, logits: Tensor, counts: Tensor, recipe: Recipe) -> LowRankReward:
+    """Drop unused columns, and give users without pairs the crowd's mean weights.
+
+    The published code leaves the weights of a pruned fit summing to less than one; here they are
+    the softmax over the columns that stay.
+    """
+    used = logits[counts > 0].softmax(-1).amax(0) >= recipe.prune
+    if not used.any():
+        raise ValueError(f"prune = {recipe.prune} drops every column; use a smaller threshold")
+    basis, logits = basis[:, used].detach(), logits[:, used].detach()
+    crowd = logits[counts > 0].softmax(-1).mean(0)
+    mean = crowd.clamp_min(torch.finfo(crowd.dtype).tiny).log()  # a column may be used by nobody
+    return LowRankReward(basis, torch.where((counts > 0)[:, None], logits, mean))
+
+
+def check(
+    responses: Responses,
+    pairs: Preferences,
+    rank: int,
+    recipe: Recipe,
+    validation: Preferences | None,
+    reference: Tensor | None,
+) -> None:
+    """Say what is wrong with the arguments before any work is done."""
+    if rank == 0:
+        raise ValueError(
+            "rank is 0, expected at least 1; for a fixed reference ('K = 0') use "
+            "LowRankReward.fixed(direction, n_users)"
+        )
+    whole_number("rank", rank, at_least=1)
+    if len(pairs) == 0:
+        raise ValueError("no pairs to learn from; give at least one")
+    if recipe.optimizer == "newton":
+        raise ValueError(
+            "optimizer 'newton' fits weights only; use fit_weights, or another optimizer"
+        )
+    if recipe.anchor > 0 and reference is None:
+        raise ValueError("this recipe has an anchor; pass reference=, a direction of shape (d,)")
+    if reference is not None:
+        check_reference(reference, responses.embeddings.shape[1])
+    pairs.check(responses)
+    if validation is not None:
+        validation.check(responses)
+        if validation.n_users != pairs.n_users:
+            raise ValueError(
+                f"validation has {validation.n_users} users, training {pairs.n_users}; "
+                "expected the same users in both"
+            )
+
+
+def check_reference(reference: Tensor, d: int) -> None:
+    """A direction has one finite number per feature."""
+    float_matrix("reference", reference.view(-1, 1))
+    if reference.numel() != d:
+        raise ValueError(
+            f"reference has {reference.numel()} numbers, expected one per feature: {d}"
+        )

@@ -1,0 +1,92 @@
+"""What training minimises, term by term as `Recipe` lists them.
+
+    S          embeddings @ V
+    m_b        (S[chosen_b] - S[rejected_b]) · w_u
+    nll        log(1 + exp(-m_b / τ)), averaged over pairs or by user
+    penalties  ridge on V, ridge on l, pull of every column of V towards a reference direction
+
+Shapes: M responses, d features, K basis rewards, N users, B pairs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from lore_core.preferences import Preferences, Responses, moved
+from lore_core.recipes import Recipe
+from lore_core.reward import basis_scores, pair_margins, score_gaps
+
+
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """The training objective on a fixed set of pairs, as a function of basis and logits.
+
+    Args:
+        embeddings: (M, d), only the rows that some pair uses.
+        pairs: B pairs of those rows.
+        recipe: temperature, averaging and penalties.
+        reference: (d,) direction of the anchor, or None.
+    """
+
+    embeddings: Tensor
+    pairs: Preferences
+    recipe: Recipe
+    reference: Tensor | None = None
+
+    @classmethod
+    def on(
+        cls,
+        responses: Responses,
+        preferences: Preferences,
+        recipe: Recipe,
+        scale: float = 1.0,
+        reference: Tensor | None = None,
+    ) -> Objective:
+        """The objective on `preferences`: unused responses left out, embeddings over `scale`."""
+        both = torch.cat([preferences.chosen, preferences.rejected])
+        rows, position = both.unique(return_inverse=True)
+        chosen, rejected = position.split(len(preferences))
+        pairs = Preferences(preferences.user, chosen, rejected, preferences.n_users)
+        return cls(responses.embeddings[rows] / scale, pairs, recipe, reference)
+
+    def to(self, device) -> Objective:
+        """The same objective on another device."""
+        return moved(self, device)
+
+    def __call__(self, basis: Tensor, logits: Tensor, step: int) -> Tensor:
+        """The whole objective at one step (the anchor's strength depends on it)."""
+        return self.nll(basis, logits) + self.penalty(basis, logits, step)
+
+    def nll(self, basis: Tensor, logits: Tensor) -> Tensor:
+        """Bradley–Terry negative log-likelihood; LoRe Eq. 10 when averaged by user."""
+        gaps = score_gaps(basis_scores(self.embeddings, basis), self.pairs)
+        margins = pair_margins(gaps, logits.softmax(-1), self.pairs.user)
+        return average(
+            pair_loss(margins / self.recipe.temperature), self.pairs, self.recipe.average
+        )
+
+    def penalty(self, basis: Tensor, logits: Tensor, step: int) -> Tensor:
+        """Ridge on basis and logits, and the anchor."""
+        recipe = self.recipe
+        ridge = recipe.ridge_basis * basis.square().sum()
+        ridge = ridge + recipe.ridge_logits * logits.square().sum(-1).mean()
+        if recipe.anchor == 0:
+            return ridge
+        cosine = F.cosine_similarity(basis, self.reference.view(-1, 1), dim=0)
+        return ridge + recipe.anchor_at(step) * (1 - cosine).mean()
+
+
+def pair_loss(margins: Tensor) -> Tensor:
+    """-log σ(m) for each pair, as softplus(-m): finite and with a gradient at any margin."""
+    return F.softplus(-margins)
+
+
+def average(losses: Tensor, pairs: Preferences, how: str) -> Tensor:
+    """Mean over all pairs ("pair"), or the sum over users of each user's mean ("user")."""
+    if how == "pair":
+        return losses.mean()
+    return (losses / pairs.counts[pairs.user]).sum()

@@ -1,0 +1,222 @@
+"""The nouns: what is ranked, who preferred what to what, and which part of it is for learning.
+
+A pair is two row numbers into `Responses`. Embeddings are stored once and never copied per pair.
+
+Shapes: M responses, d features, P prompts, C candidates per prompt, T traits, N users, B pairs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+import torch
+from torch import Tensor
+
+from lore_core.checks import float_matrix, index_vector, same_length, set_field, whole_number
+
+
+@dataclass(frozen=True, eq=False)
+class Responses:
+    """What is ranked: every response once, as a vector.
+
+    Args:
+        embeddings: (M, d) floats, one row per (prompt, response).
+        prompt: (M,) integers, the prompt each row answers.
+        traits: (M, T) floats or None, known reward functions that synthetic users mix.
+        trait_names: T names, in the order of the columns of `traits`.
+
+    Raises:
+        ValueError: a shape, type or value is off; the message says which and what to do.
+    """
+
+    embeddings: Tensor
+    prompt: Tensor
+    traits: Tensor | None = None
+    trait_names: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        set_field(self, "embeddings", float_matrix("embeddings", self.embeddings))
+        set_field(self, "prompt", index_vector("prompt", self.prompt))
+        set_field(self, "trait_names", tuple(self.trait_names))
+        same_length("embeddings", self.embeddings, "prompt", self.prompt)
+        if self.traits is not None:
+            set_field(self, "traits", float_matrix("traits", self.traits))
+            same_length("embeddings", self.embeddings, "traits", self.traits)
+        columns = 0 if self.traits is None else self.traits.shape[1]
+        if len(self.trait_names) not in (0, columns):
+            raise ValueError(
+                f"got {len(self.trait_names)} trait names for {columns} trait columns; "
+                "give one name per column, or none"
+            )
+
+    def __len__(self) -> int:
+        return len(self.embeddings)
+
+    @property
+    def candidates(self) -> Tensor:
+        """Rows of each prompt's candidates, (P, C).
+
+        Raises:
+            ValueError: prompts have different numbers of candidates.
+        """
+        _, counts = self.prompt.unique(return_counts=True)
+        if len(counts) == 0 or (counts != counts[0]).any():
+            raise ValueError(
+                f"prompts have {sorted(set(counts.tolist()))} candidates each, expected one and "
+                "the same number; keep the prompts with equally many, or build pairs yourself"
+            )
+        return self.prompt.argsort(stable=True).view(len(counts), -1)
+
+    def candidates_of(self, prompts: Tensor) -> Tensor:
+        """Rows of the candidates of given prompt ids (n,), as (n, C).
+
+        Raises:
+            ValueError: an id is not among `prompt`, or `candidates` raises.
+        """
+        known = self.prompt.unique()
+        place = torch.searchsorted(known, prompts.contiguous()).clamp_max(len(known) - 1)
+        missing = prompts[known[place] != prompts]
+        if len(missing):
+            raise ValueError(f"prompt {int(missing[0])} is not among these responses' prompts")
+        return self.candidates[place]
+
+    def to(self, device) -> Responses:
+        """The same responses on another device."""
+        return moved(self, device)
+
+
+@dataclass(frozen=True, eq=False)
+class Preferences:
+    """Who preferred which row of `Responses` to which: row b says user[b] chose chosen[b].
+
+    Args:
+        user: (B,) integers in [0, n_users).
+        chosen: (B,) row numbers of the preferred responses.
+        rejected: (B,) row numbers of the others.
+        n_users: N; users without pairs are allowed.
+
+    Raises:
+        ValueError: a shape, type or range is off; the message says which and what to do.
+    """
+
+    user: Tensor
+    chosen: Tensor
+    rejected: Tensor
+    n_users: int
+
+    def __post_init__(self):
+        for name in ("user", "chosen", "rejected"):
+            set_field(self, name, index_vector(name, getattr(self, name)))
+        same_length("user", self.user, "chosen", self.chosen)
+        same_length("user", self.user, "rejected", self.rejected)
+        whole_number("n_users", self.n_users, at_least=1)
+        if len(self.user) and int(self.user.max()) >= self.n_users:
+            raise ValueError(
+                f"user id {int(self.user.max())} is out of range for n_users = {self.n_users}; "
+                "ids run from 0 to n_users - 1: renumber them, or raise n_users"
+            )
+        if (self.chosen == self.rejected).any():
+            raise ValueError("a pair has the same row as chosen and rejected; drop such pairs")
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    @property
+    def counts(self) -> Tensor:
+        """Pairs per user, (N,)."""
+        return self.user.bincount(minlength=self.n_users)
+
+    def check(self, responses: Responses) -> None:
+        """Make sure that every row number exists.
+
+        Raises:
+            ValueError: a pair points past the last response.
+        """
+        last = max((int(t.max()) for t in (self.chosen, self.rejected) if len(t)), default=-1)
+        if last >= len(responses):
+            raise ValueError(
+                f"a pair points to response {last}, but there are {len(responses)} "
+                f"(rows 0 to {len(responses) - 1}); do the pairs belong to these responses?"
+            )
+
+    def where(self, keep: Tensor) -> Preferences:
+        """The pairs selected by a boolean mask or by positions; users keep their ids."""
+        return Preferences(self.user[keep], self.chosen[keep], self.rejected[keep], self.n_users)
+
+    def of_users(self, users: Tensor) -> Preferences:
+        """The pairs of some users, renumbered 0, 1, ... in the order given.
+
+        Raises:
+            ValueError: an id is out of range or given twice.
+        """
+        users = index_vector("users", users)
+        if len(users.unique()) < len(users) or (len(users) and int(users.max()) >= self.n_users):
+            raise ValueError(
+                f"users must be distinct ids below {self.n_users}, got {users.tolist()}"
+            )
+        new_id = torch.full((self.n_users,), -1, device=self.user.device)
+        new_id[users] = torch.arange(len(users), device=self.user.device)
+        kept = new_id[self.user] >= 0
+        return Preferences(
+            new_id[self.user[kept]], self.chosen[kept], self.rejected[kept], len(users)
+        )
+
+    def subsample(self, n_pairs: int, generator: torch.Generator) -> Preferences:
+        """At most `n_pairs` random pairs of each user; a user with fewer keeps all of them."""
+        order = torch.rand(len(self), dtype=torch.float64, generator=generator).argsort(stable=True)
+        by_user = order[self.user[order].argsort(stable=True)]
+        starts = self.counts.cumsum(0) - self.counts
+        rank = torch.arange(len(self)) - starts[self.user[by_user]]
+        return self.where(by_user[rank < n_pairs].sort().values)
+
+    def to(self, device) -> Preferences:
+        """The same pairs on another device."""
+        return moved(self, device)
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Ids of users, or of prompts, in three parts that share none; `how` says how they were drawn.
+
+    For users, `train` are the seen users and `test` the unseen ones; likewise for prompts.
+    """
+
+    train: Tensor
+    validation: Tensor
+    test: Tensor
+    how: str
+
+    def __post_init__(self):
+        ids = torch.cat([self.train, self.validation, self.test])
+        if len(ids.unique()) < len(ids):
+            raise ValueError("the parts of a split share ids; each id belongs to one part only")
+
+
+def split(ids: Tensor, validation: float, test: float, generator: torch.Generator) -> Split:
+    """Shuffle ids and cut them into train, validation and test.
+
+    Args:
+        ids: (n,) user ids or prompt ids.
+        validation, test: shares of n, each in [0, 1), together below 1.
+        generator: source of the shuffle.
+
+    Raises:
+        ValueError: the shares leave nothing to train on.
+    """
+    n_validation, n_test = round(validation * len(ids)), round(test * len(ids))
+    if min(validation, test) < 0 or n_validation + n_test >= len(ids):
+        raise ValueError(
+            f"validation {validation} and test {test} leave no train part of {len(ids)} ids; "
+            "choose shares that sum to less than 1"
+        )
+    shuffled = ids[torch.randperm(len(ids), generator=generator)]
+    parts = shuffled.split([len(ids) - n_validation - n_test, n_validation, n_test])
+    sizes = " / ".join(str(len(part)) for part in parts)
+    return Split(*(part.sort().values for part in parts), how=f"{sizes} at random")
+
+
+def moved(instance, device):
+    """A copy of a dataclass with everything that can move on `device`."""
+    values = {f.name: getattr(instance, f.name) for f in fields(instance)}
+    movable = {name: v.to(device) for name, v in values.items() if hasattr(v, "to")}
+    return replace(instance, **movable)

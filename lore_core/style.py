@@ -1,0 +1,82 @@
+"""The house style of every figure, and how a figure is saved with the numbers it shows."""
+
+import json
+import os
+from pathlib import Path
+
+import matplotlib as mpl
+from torch import Tensor
+
+from lore_core.evaluate import Interval
+from lore_core.paths import ROOT
+
+# Okabe and Ito's palette: told apart by colour-blind readers. One colour per idea, everywhere.
+BLUE, ORANGE, GREEN, PINK = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
+SKY, RED, GREY, BLACK = "#56B4E9", "#D55E00", "#8A8A8A", "#222222"
+CYCLE = [BLUE, ORANGE, GREEN, RED, PINK, SKY, GREY, BLACK]
+
+RC = {
+    "figure.dpi": 110,
+    "figure.constrained_layout.use": True,
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters on every machine
+    "font.size": 11,
+    "axes.titlesize": 11,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": BLACK,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#E6E6E6",
+    "legend.frameon": False,
+    "lines.linewidth": 2,
+    "axes.prop_cycle": mpl.cycler(color=CYCLE),
+    "svg.hashsalt": "lore",  # without it two identical figures differ in their ids
+    "svg.fonttype": "path",
+}
+
+
+def use() -> None:
+    """Draw everything from here on in the house style."""
+    mpl.rcParams.update(RC)
+
+
+def save(figure, name: str, numbers: dict, out: str = "figures") -> None:
+    """Write NAME.svg and, beside it, NAME.json with the numbers that the figure shows.
+
+    Args:
+        figure: a matplotlib figure.
+        name: starts with the lesson's number, such as "04_ranks".
+        numbers: nested dictionaries and lists of numbers, tensors or Intervals.
+        out: folder, relative to the project's root, or to the folder in the variable LORE_OUT.
+    """
+    folder = Path(os.environ.get("LORE_OUT", ROOT)) / out
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(plain(numbers), indent=1, ensure_ascii=False) + "\n"
+    write_whole(folder / f"{name}.json", lambda path: path.write_text(text, encoding="utf-8"))
+    metadata = {"Date": None, "Creator": None}
+    write_whole(
+        folder / f"{name}.svg", lambda p: figure.savefig(p, format="svg", metadata=metadata)
+    )
+
+
+def write_whole(path: Path, write) -> None:
+    """Call `write` on a temporary file and give it its name once it is complete."""
+    unfinished = path.with_name(path.name + ".part")
+    write(unfinished)
+    os.replace(unfinished, path)
+
+
+def plain(value):
+    """The same value in JSON's types, numbers to four decimals."""
+    if isinstance(value, Interval):
+        return {key: plain(number) for key, number in value._asdict().items()}
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, Tensor):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, str | bool | int):
+        return value
+    return round(float(value), 4) + 0.0  # + 0.0 turns -0.0 into 0.0

@@ -1,0 +1,179 @@
+"""Synthetic crowds: users whose true tastes are known.
+
+A taste is a point on the simplex: how much weight a user gives to each trait of the responses.
+The utility of response x for user u is  traits(x) · taste_u.  No learner sees traits or tastes.
+
+Shapes: N users, T traits, n prompts per user, C candidates per prompt.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lore_core.preferences import Preferences, Responses
+
+
+def dirichlet_tastes(
+    n_users: int, n_traits: int, concentration: float, generator: torch.Generator
+) -> Tensor:
+    """Draw tastes from a symmetric Dirichlet distribution.
+
+    Args:
+        n_users: N.
+        n_traits: T.
+        concentration: α; a small one makes specialists, a large one makes everybody alike.
+        generator: source of the draws.
+
+    Returns:
+        (N, T) float64, rows on the simplex.
+
+    Raises:
+        ValueError: concentration is not positive.
+
+    Source: crowds of LoRe (arXiv 2504.14439), PersonalLLM experiment.
+    """
+    if not concentration > 0:
+        raise ValueError(f"concentration is {concentration}, expected a number above 0")
+    rng = np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
+    return torch.from_numpy(rng.dirichlet([concentration] * n_traits, size=n_users))
+
+
+def draw_prompts(prompts: Tensor, n_users: int, n: int, generator: torch.Generator) -> Tensor:
+    """For each user, n different prompts in random order, (N, n).
+
+    Args:
+        prompts: (p,) prompt ids to draw from.
+        n_users: N.
+        n: prompts per user, at most p.
+        generator: source of the draws.
+
+    Raises:
+        ValueError: fewer prompts than asked for.
+    """
+    if n > len(prompts):
+        raise ValueError(f"asked for {n} prompts per user, but there are only {len(prompts)}")
+    order = torch.rand(n_users, len(prompts), dtype=torch.float64, generator=generator).argsort(1)
+    return prompts[order[:, :n]]
+
+
+def utilities(responses: Responses, tastes: Tensor, user: Tensor, rows: Tensor) -> Tensor:
+    """True utility of given rows for given users, (B,): traits[rows] · tastes[user]."""
+    return (responses.traits[rows] * tastes[user]).sum(-1)
+
+
+def best_and_worst(
+    responses: Responses, tastes: Tensor, prompts: Tensor, generator: torch.Generator
+) -> Preferences:
+    """Each user prefers their best candidate of a prompt to their worst one, without noise.
+
+    Args:
+        responses: with traits.
+        tastes: (N, T).
+        prompts: (N, n) the prompts each user is asked about, as from `draw_prompts`.
+        generator: breaks ties among equally good candidates.
+
+    Returns:
+        N · n pairs, fewer if a user finds all candidates of a prompt equal.
+
+    Source: the labels of LoRe's PersonalLLM experiment (arXiv 2504.14439).
+    """
+    user, rows = asked(responses, tastes, prompts, generator)
+    scores = torch.stack([utilities(responses, tastes, user, row) for row in rows.T], 1)  # (B, C)
+    best, worst = scores.max(1), scores.min(1)
+    differ = best.values > worst.values
+    chosen = rows.gather(1, best.indices[:, None])[differ, 0]
+    rejected = rows.gather(1, worst.indices[:, None])[differ, 0]
+    return Preferences(user[differ], chosen, rejected, len(tastes))
+
+
+def noisy_choices(
+    responses: Responses,
+    tastes: Tensor,
+    prompts: Tensor,
+    temperature: float,
+    generator: torch.Generator,
+) -> Preferences:
+    """Each user compares two random candidates of a prompt and chooses by the Bradley–Terry rule.
+
+    Args:
+        responses, tastes, prompts: as in `best_and_worst`.
+        temperature: τ; P(first over second) = σ(difference of utilities / τ).
+        generator: source of the candidates and of the choices.
+
+    Returns:
+        N · n pairs.
+
+    Source: Bradley and Terry (1952).
+    """
+    user, rows = asked(responses, tastes, prompts, generator)
+    pairs = Preferences(user, rows[:, 0], rows[:, 1], len(tastes))
+    return choose(responses, tastes, pairs, temperature, generator)
+
+
+def choose(
+    responses: Responses,
+    tastes: Tensor,
+    pairs: Preferences,
+    temperature: float,
+    generator: torch.Generator,
+) -> Preferences:
+    """Label given pairs by the Bradley–Terry rule; who is chosen is drawn anew."""
+    keeps = torch.rand(len(pairs), dtype=torch.float64, generator=generator) < choice_probability(
+        responses, tastes, pairs, temperature
+    )
+    chosen = torch.where(keeps, pairs.chosen, pairs.rejected)
+    rejected = torch.where(keeps, pairs.rejected, pairs.chosen)
+    return Preferences(pairs.user, chosen, rejected, pairs.n_users)
+
+
+def choice_probability(
+    responses: Responses, tastes: Tensor, pairs: Preferences, temperature: float
+) -> Tensor:
+    """Probability that each user prefers `chosen` to `rejected`, (B,): σ(utility gap / τ)."""
+    gap = utilities(responses, tastes, pairs.user, pairs.chosen) - utilities(
+        responses, tastes, pairs.user, pairs.rejected
+    )
+    if not temperature > 0:
+        raise ValueError(f"temperature is {temperature}, expected a number above 0")
+    return (gap / temperature).sigmoid()
+
+
+def asked(
+    responses: Responses, tastes: Tensor, prompts: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """User (B,) and candidate rows in random order (B, C) of every question, B = N · n."""
+    if responses.traits is None:
+        raise ValueError("these responses have no traits, so users cannot score them; give traits")
+    if tastes.shape[1] != responses.traits.shape[1] or len(prompts) != len(tastes):
+        raise ValueError(
+            f"tastes {tuple(tastes.shape)} and prompts {tuple(prompts.shape)} do not fit "
+            f"{responses.traits.shape[1]} traits; expected (N, T) and (N, n)"
+        )
+    user = torch.arange(len(tastes)).repeat_interleave(prompts.shape[1])
+    rows = responses.candidates_of(prompts.flatten())
+    if rows.shape[1] < 2:
+        raise ValueError("every prompt has a single candidate; users need at least two to compare")
+    order = torch.rand(rows.shape, dtype=torch.float64, generator=generator).argsort(1)
+    return user, rows.gather(1, order)
+
+
+def planted_responses(
+    n_prompts: int, n_candidates: int, d: int, rank: int, generator: torch.Generator
+) -> tuple[Responses, Tensor]:
+    """Random embeddings whose traits are exactly linear in them: a world where the truth is known.
+
+    Args:
+        n_prompts, n_candidates: P and C; M = P · C responses.
+        d: features, standard normal.
+        rank: number of traits, K; their directions are orthonormal.
+        generator: source of the draws.
+
+    Returns:
+        The responses, and the true basis (d, K).
+    """
+    embeddings = torch.randn(n_prompts * n_candidates, d, dtype=torch.float64, generator=generator)
+    normal = torch.randn(d, rank, dtype=torch.float64, generator=generator)
+    truth = torch.linalg.qr(normal).Q
+    prompt = torch.arange(n_prompts).repeat_interleave(n_candidates)
+    names = tuple(f"trait {k + 1}" for k in range(rank))
+    return Responses(embeddings, prompt, embeddings @ truth, names), truth

@@ -1,0 +1,202 @@
+"""A study keeps learning and testing apart, and works without a vector per pair."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten
+from worlds import normal, planted, toy_responses, triples, true_basis
+
+from lore_core import LowRankReward, Recipe, Responses, accuracy, fit_basis, fit_weights
+from lore_core.recipes import FEW_SHOT, PAPER_FEW_SHOT
+from lore_core.study import BLOCKS, consecutive, draw_study, four_blocks
+from lore_core.users import choice_probability
+
+
+@pytest.fixture(scope="module")
+def study():
+    return planted(n_users=30, n_pairs=25, n_shots=5)
+
+
+def prompts_of(study, pairs):
+    """(user, prompt) of every pair."""
+    return set(zip(pairs.user.tolist(), study.responses.prompt[pairs.chosen].tolist(), strict=True))
+
+
+def everything(study):
+    """All sets of pairs by name."""
+    names = ("train", "validation", "shots", "validation_shots", "validation_tests")
+    return {name: getattr(study, name) for name in names} | study.tests
+
+
+def test_everybody_is_asked_as_often_as_said(study):
+    counts = {name: set(pairs.counts.tolist()) for name, pairs in everything(study).items()}
+    assert counts == {
+        "train": {25},
+        "validation": {5},  # half of the 10 validation prompts
+        "shots": {5},
+        "validation_shots": {5},
+        "validation_tests": {5},
+    } | {block: {20} for block in BLOCKS}
+
+
+def test_blocks_come_in_order_and_with_their_users(study):
+    assert tuple(study.tests) == BLOCKS
+    assert [pairs.n_users for pairs in study.tests.values()] == [30, 30, 20, 20]
+    assert study.validation_shots.n_users == study.validation_tests.n_users == 20
+    assert [len(p) for p in (study.users.train, study.users.validation, study.users.test)] == [
+        30,
+        20,
+        20,
+    ]
+    assert len(study.tastes) == 70
+
+
+def test_prompts_are_split_60_10_30(study):
+    prompts = study.prompts
+    assert [len(p) for p in (prompts.train, prompts.validation, prompts.test)] == [60, 10, 30]
+
+
+@pytest.mark.parametrize(
+    ("name", "pool"),
+    [
+        ("train", "train"),
+        ("shots", "train"),
+        ("validation", "validation"),
+        ("validation_shots", "train"),
+        ("validation_tests", "validation"),
+        (BLOCKS[0], "train"),
+        (BLOCKS[1], "test"),
+        (BLOCKS[2], "train"),
+        (BLOCKS[3], "test"),
+    ],
+)
+def test_pairs_come_from_the_prompts_they_should(study, name, pool):
+    asked = {prompt for _, prompt in prompts_of(study, everything(study)[name])}
+    assert asked <= set(getattr(study.prompts, pool).tolist())
+
+
+def test_nobody_is_tested_on_a_prompt_they_learned_from(study):
+    for learned, block in ((study.train, BLOCKS[0]), (study.shots, BLOCKS[2])):
+        assert not prompts_of(study, learned) & prompts_of(study, study.tests[block])
+
+
+@pytest.mark.parametrize(
+    ("name", "group"),
+    [
+        ("train", "train"),
+        ("shots", "test"),
+        ("validation_shots", "validation"),
+        (BLOCKS[3], "test"),
+    ],
+)
+def test_labels_follow_the_tastes_of_the_users_they_are_said_to_be_of(study, name, group):
+    tastes = study.tastes[getattr(study.users, group)]
+    sure = choice_probability(study.responses, tastes, everything(study)[name], 1e-6)
+    assert (sure == 1).all()
+
+
+def test_a_temperature_makes_noisy_labels():
+    noisy = planted(n_users=30, temperature=1.0)
+    expected = choice_probability(noisy.responses, noisy.tastes[:30], noisy.train, 1.0)
+    assert 0.05 < float((expected < 0.5).double().mean()) < 0.5
+
+
+def test_a_seed_repeats_and_another_differs(study):
+    again, other = (planted(n_users=30, n_pairs=25, n_shots=5, seed=s) for s in (0, 1))
+    for name, pairs in everything(study).items():
+        assert (
+            triples(pairs) == triples(everything(again)[name]) != triples(everything(other)[name])
+        )
+
+
+def test_too_few_prompts_are_said():
+    with pytest.raises(ValueError, match="asked for 70 prompts per user, but there are only 60"):
+        planted(n_pairs=50)
+
+
+def test_responses_without_traits_are_refused():
+    without = Responses(toy_responses().embeddings, toy_responses().prompt)
+    with pytest.raises(ValueError, match="no traits"):
+        draw_study(without, 1.0, n_seen=3, n_unseen=3, n_pairs=1, n_shots=1, seed=0, n_tests=1)
+
+
+def test_consecutive_groups():
+    users = consecutive(2, 1, 3)
+    assert [part.tolist() for part in (users.train, users.validation, users.test)] == [
+        [0, 1],
+        [2],
+        [3, 4, 5],
+    ]
+    assert users.how.startswith("2 / 1 / 3 in order")
+
+
+def test_four_blocks_score_seen_users_with_their_weights_and_unseen_users_with_theirs():
+    """The truth scores 1: seen users mix the first three columns, unseen users the last three."""
+    study, none = planted(n_users=20), torch.zeros(20, 3)
+    truth = LowRankReward(torch.cat([true_basis(study)] * 2, 1), torch.zeros(1, 6).double())
+    seen = torch.cat([study.tastes[study.users.train], none], 1)
+    unseen = torch.cat([none, study.tastes[study.users.test]], 1)
+    scores = four_blocks(study, truth, seen, unseen)
+    assert tuple(scores) == BLOCKS
+    assert all((per_user == 1).all() and len(per_user) == 20 for per_user in scores.values())
+
+
+class Largest(TorchDispatchMode):
+    """Remembers the largest tensor that any operation made, forwards or backwards."""
+
+    size = 0
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        out = operation(*args, **(kwargs or {}))
+        made = [leaf.numel() for leaf in tree_flatten(out)[0] if isinstance(leaf, torch.Tensor)]
+        self.size = max([self.size, *made])
+        return out
+
+
+@pytest.fixture(scope="module")
+def wide():
+    """A world in which a vector per pair, (B, d), is nine times the embeddings, (M, d)."""
+    return toy_responses(n_prompts=160, n_candidates=4, n_features=48, n_traits=4)
+
+
+def draw(responses):
+    return draw_study(responses, 0.1, 120, 30, n_pairs=47, n_shots=9, seed=0, n_tests=20)
+
+
+def test_a_study_is_drawn_without_a_vector_per_pair(wide):
+    with Largest() as made:
+        pairs = draw(wide).train
+    assert made.size <= wide.embeddings.numel() < len(pairs) * 48 / 8
+
+
+@pytest.mark.parametrize(
+    "rescale",
+    [
+        False,
+        True,
+    ],
+)
+def test_a_basis_is_fitted_without_a_vector_per_pair(wide, rescale):
+    study, recipe = draw(wide), Recipe(steps=2, rescale=rescale)
+    with Largest() as made:
+        fit_basis(wide, study.train, 5, recipe, validation=study.validation, device="cpu")
+    assert made.size <= wide.embeddings.numel()
+
+
+@pytest.mark.parametrize("recipe", [FEW_SHOT, PAPER_FEW_SHOT], ids=["newton", "paper"])
+def test_weights_are_fitted_and_scored_without_a_vector_per_pair(wide, recipe):
+    """Index, don't copy; score once."""
+    pairs, reward = draw(wide).train, LowRankReward(normal(48, 5), normal(120, 5))
+    with Largest() as made:
+        weights = fit_weights(reward, wide, pairs, replace(recipe, steps=2), device="cpu")
+        accuracy(reward, wide, pairs, weights)
+    assert made.size <= wide.embeddings.numel()
+
+
+def test_the_four_blocks_are_scored_without_a_vector_per_pair(wide):
+    study, weights = draw(wide), normal(120, 5).softmax(1)
+    with Largest() as made:
+        four_blocks(study, LowRankReward(normal(48, 5), normal(120, 5)), weights, weights[:30])
+    assert made.size <= wide.embeddings.numel()
