@@ -1,0 +1,109 @@
+"""Files known by their SHA-256: fetched once, checked when read, written in one step."""
+
+import gzip
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from tqdm import tqdm
+
+
+def sha256(content: bytes) -> str:
+    """The SHA-256 of some bytes, as 64 hex digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def read_sums(path) -> dict[str, str]:
+    """The lines `sum  name` of a checksum file (the format of `sha256sum`), as {name: sum}.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"no checksum file {path}; `git checkout` brings back the committed one"
+        )
+    lines = [line.split(maxsplit=1) for line in path.read_text().splitlines() if line.strip()]
+    return {name.strip(): digest for digest, name in lines}
+
+
+def read(path, digest: str, remedy: str) -> bytes:
+    """The content of a file, or of the same name with `.gz`; checked, uncompressed.
+
+    Args:
+        path: the file's name without `.gz`.
+        digest: SHA-256 that the uncompressed content must have.
+        remedy: what the reader can do about a missing or wrong file; ends the error message.
+
+    Raises:
+        FileNotFoundError: neither name is there.
+        ValueError: the file is cut short, or its content is not the expected one.
+    """
+    plain, zipped = Path(path), Path(f"{path}.gz")
+    if not plain.is_file() and not zipped.is_file():
+        raise FileNotFoundError(f"{plain} is missing; {remedy}")
+    try:
+        content = plain.read_bytes() if plain.is_file() else gzip.decompress(zipped.read_bytes())
+    except (EOFError, OSError, gzip.zlib.error) as error:
+        raise ValueError(f"{zipped} is damaged or only half there ({error}); {remedy}") from error
+    if sha256(content) != digest:
+        raise ValueError(
+            f"{plain} is damaged or only half there: SHA-256 is {sha256(content)[:12]}…, "
+            f"expected {digest[:12]}…; {remedy}"
+        )
+    return content
+
+
+def write(path, content: bytes) -> None:
+    """Write a file in one step: a reader finds the old content or the new, never half of it."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(temporary, 0o644)  # mkstemp makes files that only their owner can read
+        os.replace(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def fetch(base: str, folder, sums: dict[str, str], progress=True) -> None:
+    """Bring files from `base + name` to `folder/name`; those already there and right are kept.
+
+    Args:
+        base: address of the folder, with a slash at its end.
+        folder: where the files go.
+        sums: {name: SHA-256} of the files wanted.
+        progress: show a bar.
+
+    Raises:
+        OSError: no network or no such address; what came so far stays for the next call.
+        ValueError: the address holds something else than expected.
+    """
+    missing = [name for name in sums if not _there(Path(folder, name), sums[name])]
+    for name in tqdm(missing, desc="download", unit="file") if progress else missing:
+        content = _get(base + name)
+        if sha256(content) != sums[name]:
+            raise ValueError(f"{base}{name}: SHA-256 is {sha256(content)}, expected {sums[name]}")
+        write(Path(folder, name), content)
+
+
+def _there(path: Path, digest: str) -> bool:
+    return path.is_file() and sha256(path.read_bytes()) == digest
+
+
+def _get(address: str) -> bytes:
+    import requests
+
+    try:
+        answer = requests.get(address, timeout=60)
+        answer.raise_for_status()
+    except requests.RequestException as error:
+        raise OSError(
+            f"cannot download {address}: {error}. Check the network and run it again "
+            "(files already here are kept), or give a folder that holds the files with --source"
+        ) from error
+    return answer.content

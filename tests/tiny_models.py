@@ -1,0 +1,37 @@
+"""Small random models with a small vocabulary, saved as folders like those on the Hub."""
+
+import torch
+
+LETTERS = [chr(code) for code in range(ord("a"), ord("z") + 1)]
+WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+VOCABULARY = [*SPECIAL, *WORDS, *LETTERS, *(f"##{letter}" for letter in LETTERS), ".", "!", "*"]
+SIZES = {
+    "vocab_size": len(VOCABULARY),
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 24,
+    "max_position_embeddings": 512,
+    "pad_token_id": 0,
+}
+
+
+def saved(folder, kind: str, config: str, **options):
+    """A random model of a transformers class and a WordPiece tokenizer in `folder`; the model."""
+    import transformers
+
+    torch.manual_seed(0)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "vocab.txt").write_text("\n".join(VOCABULARY))
+    tokens = {token: row for row, token in enumerate(VOCABULARY)}
+    tokenizer = transformers.BertTokenizerFast(vocab=tokens, model_max_length=512)
+    tokenizer.save_pretrained(folder)
+    model = getattr(transformers, kind)(getattr(transformers, config)(**SIZES, **options)).eval()
+    model.save_pretrained(folder)
+    return model
+
+
+def bert(folder):
+    """A random two-layer BERT in `folder`; the model."""
+    return saved(folder, "BertModel", "BertConfig")
