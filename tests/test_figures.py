@@ -1,0 +1,75 @@
+"""Figures computed now show the numbers of the committed ones."""
+
+import json
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from headless import LESSONS, ROOT, each, run
+
+from lore_core import style
+
+FIGURES = ROOT / "figures"
+
+
+def differences(fresh, committed, where=""):
+    """One line for each place where two JSON trees disagree."""
+    if isinstance(committed, dict) and isinstance(fresh, dict):
+        if fresh.keys() != committed.keys():
+            yield f"{where}: keys {sorted(fresh)} were {sorted(committed)}"
+        for key in fresh.keys() & committed.keys():
+            yield from differences(fresh[key], committed[key], f"{where}/{key}")
+    elif isinstance(committed, list) and isinstance(fresh, list):
+        if len(fresh) != len(committed):
+            yield f"{where}: {len(fresh)} items were {len(committed)}"
+        for i, pair in enumerate(zip(fresh, committed, strict=False)):
+            yield from differences(*pair, f"{where}/{i}")
+    elif not same(fresh, committed):
+        yield f"{where}: {fresh} was {committed}"
+
+
+def same(a, b):
+    numbers = [isinstance(x, int | float) and not isinstance(x, bool) for x in (a, b)]
+    if all(numbers):
+        return np.isclose(a, b, rtol=1e-2, atol=0.02, equal_nan=True)
+    return type(a) is type(b) and a == b
+
+
+def numbers(folder, number):
+    return {p.name: json.loads(p.read_text()) for p in folder.glob(f"{number}_*.json")}
+
+
+@pytest.mark.parametrize(
+    ("fresh", "committed"),
+    [({"a": 1}, {"b": 1}), ([1], [1, 2]), (0.5, 0.6), (True, 1), ("x", "y"), (None, 0.0)],
+)
+def test_differences_are_seen(fresh, committed):
+    assert list(differences({"deep": [fresh]}, {"deep": [committed]}))
+
+
+def test_rounding_is_no_difference():
+    fresh, committed = {"a": [0.501, 3, None, "x"]}, {"a": [0.5, 3.0, None, "x"]}
+    assert list(differences(fresh, committed)) == []
+
+
+def test_every_figure_belongs_to_a_lesson_and_has_its_numbers():
+    stems = {suffix: {p.stem for p in FIGURES.glob(f"*{suffix}")} for suffix in (".svg", ".json")}
+    assert stems[".svg"] == stems[".json"] != set()
+    assert {stem[:2] for stem in stems[".svg"]} <= {path.stem[:2] for path in LESSONS}
+
+
+def test_a_test_run_can_send_all_figures_elsewhere(tmp_path, monkeypatch):
+    """nbval runs lessons as they are, with out="figures"; LORE_OUT keeps figures/ as it is."""
+    monkeypatch.setenv("LORE_OUT", str(tmp_path))
+    fig, ax = plt.subplots()
+    style.save(fig, "00_none", {"a": 1}, "figures")
+    plt.close(fig)
+    assert (tmp_path / "figures" / "00_none.json").exists()
+
+
+@each(LESSONS)
+def test_figures_show_the_committed_numbers(path, tmp_path, monkeypatch):
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    run(path, "default", {}, tmp_path)
+    fresh, committed = (numbers(folder, path.stem[:2]) for folder in (tmp_path, FIGURES))
+    assert list(differences(fresh, committed)) == []

@@ -1,0 +1,52 @@
+"""What a lesson wrote, how long it took, and whether that still stands."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+BUILD, FIGURES = ROOT / "build", ROOT / "figures"
+
+
+def lessons() -> list[str]:
+    return sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
+
+
+def executed(lesson: str) -> Path:
+    return BUILD / f"{lesson}.ipynb"
+
+
+def receipt(lesson: str) -> Path:
+    return BUILD / f"{lesson}.json"
+
+
+def figures_since(lesson: str, start: float) -> list[Path]:
+    """Files of figures/ that carry the lesson's number and were written after `start`."""
+    numbered = sorted(FIGURES.glob(f"{lesson.split('_')[0]}_*"))
+    return [path for path in numbered if path.stat().st_mtime >= start]
+
+
+def fingerprint(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def write(lesson: str, seconds: float, figures: list[Path]) -> None:
+    content = {
+        "lesson": lesson,
+        "seconds": round(seconds, 1),
+        "figures": {path.name: fingerprint(path) for path in figures},
+    }
+    half = receipt(lesson).with_suffix(".part")
+    half.write_text(json.dumps(content, indent=1) + "\n")
+    os.replace(half, receipt(lesson))
+
+
+def read(lesson: str) -> dict | None:
+    """The receipt, or None if there is none, or if what it speaks of was deleted or changed."""
+    try:
+        content = json.loads(receipt(lesson).read_text())
+        now = {name: fingerprint(FIGURES / name) for name in content["figures"]}
+    except (OSError, ValueError, KeyError):
+        return None
+    return content if now == content["figures"] and executed(lesson).exists() else None
