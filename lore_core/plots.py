@@ -72,7 +72,7 @@ def table(ax: Axes, values: Tensor, rows: list[str], columns: list[str]) -> Axes
         values: (rows, columns).
     """
     bound = float(values.abs().max())
-    ax.imshow(values, cmap="RdBu", vmin=-bound, vmax=bound, aspect="auto")
+    ax.imshow(values.numpy(), cmap="RdBu", vmin=-bound, vmax=bound, aspect="auto")
     ax.set_yticks(range(len(rows)), rows)
     ax.set_xticks(range(len(columns)), columns)
     ax.xaxis.tick_top()

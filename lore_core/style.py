@@ -53,18 +53,11 @@ def save(figure, name: str, numbers: dict, out: str = "figures") -> None:
     folder = Path(os.environ.get("LORE_OUT", ROOT)) / out
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(plain(numbers), indent=1, ensure_ascii=False) + "\n"
-    write_whole(folder / f"{name}.json", lambda path: path.write_text(text, encoding="utf-8"))
     metadata = {"Date": None, "Creator": None}
-    write_whole(
-        folder / f"{name}.svg", lambda p: figure.savefig(p, format="svg", metadata=metadata)
-    )
-
-
-def write_whole(path: Path, write) -> None:
-    """Call `write` on a temporary file and give it its name once it is complete."""
-    unfinished = path.with_name(path.name + ".part")
-    write(unfinished)
-    os.replace(unfinished, path)
+    figure.savefig(folder / f"{name}.svg.part", format="svg", metadata=metadata)
+    (folder / f"{name}.json.part").write_text(text, encoding="utf-8")
+    for suffix in ("svg", "json"):  # both are complete: only now do the old ones go
+        os.replace(folder / f"{name}.{suffix}.part", folder / f"{name}.{suffix}")
 
 
 def plain(value):
