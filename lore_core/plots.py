@@ -80,7 +80,7 @@ def table(ax: Axes, values: Tensor, rows: list[str], columns: list[str]) -> Axes
     return ax
 
 
-def curve(ax: Axes, points: dict[float, Interval], label: str, colour: str, **line) -> Axes:
+def curve(ax: Axes, points: dict[float, Interval], label: str | None, colour: str, **line) -> Axes:
     """A line through means, with the intervals as a band.
 
     Args:
