@@ -26,8 +26,7 @@ course test lessons: export IPYTHONDIR = $(CURDIR)/.venv/ipython
 .PHONY: help course test lab data lessons lock clean
 
 help:
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name what; \
-		do printf '  make %-8s %s\n' "$$name" "$$what"; done
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
 $(STAMP):
 	@sh workflow/setup.sh $@

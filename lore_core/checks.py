@@ -1,5 +1,7 @@
 """Checks at the door: each returns clean values or says what was given and what was expected."""
 
+from numbers import Integral
+
 import torch
 from torch import Tensor
 
@@ -12,6 +14,8 @@ def float_matrix(name: str, values) -> Tensor:
             f"{name} has shape {tuple(matrix.shape)} and type {matrix.dtype}, "
             "expected a floating-point table of two dimensions"
         )
+    if matrix.element_size() < 4:  # half precision is for storing, not for computing
+        matrix = matrix.float()
     bad = (~matrix.isfinite()).any(1).nonzero().flatten()
     if len(bad):
         raise ValueError(
@@ -38,7 +42,7 @@ def index_vector(name: str, values) -> Tensor:
 
 def whole_number(name: str, value, at_least: int) -> None:
     """Raise a ValueError unless `value` is a whole number and large enough."""
-    if not isinstance(value, int) or value < at_least:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < at_least:
         raise ValueError(f"{name} is {value!r}, expected a whole number of at least {at_least}")
 
 

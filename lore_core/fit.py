@@ -25,7 +25,7 @@ class Fit:
 
     Args:
         reward: the fitted reward, on the device of the responses.
-        losses: the objective before each step and after the last one.
+        losses: the objective before each step, and last of all at the parameters returned.
         seconds: wall-clock time of the run.
         validation: the validation loss after each step, as early stopping saw it.
     """
@@ -72,11 +72,15 @@ def fit_basis(
     """
     began = time.perf_counter()
     recipe, device = recipe or Recipe(), devices.pick(device)
+    if reference is not None:  # one column, like those of the basis
+        reference = float_matrix("reference", torch.as_tensor(reference).reshape(-1, 1))
     check(responses, preferences, rank, recipe, validation, reference)
     scale = pair_scale(responses, preferences) if recipe.rescale else 1.0
     shapes = (responses.embeddings.shape[1], rank), (preferences.n_users, rank)
     basis, logits = (
-        given_start(init, *shapes) if init else random_start(*shapes, recipe, scale, seed)
+        given_start(init, *shapes)
+        if init is not None
+        else random_start(*shapes, recipe, scale, seed)
     )
     train = Objective.on(responses, preferences, recipe, scale, reference).to(device)
     held_out = None
@@ -128,8 +132,11 @@ def check(
         )
     if recipe.anchor > 0 and reference is None:
         raise ValueError("this recipe has an anchor; pass reference=, a direction of shape (d,)")
-    if reference is not None:
-        check_reference(reference, responses.embeddings.shape[1])
+    if reference is not None and reference.numel() != responses.embeddings.shape[1]:
+        raise ValueError(
+            f"reference has {reference.numel()} numbers, expected one for each of the "
+            f"{responses.embeddings.shape[1]} features"
+        )
     pairs.check(responses)
     if validation is not None:
         validation.check(responses)
@@ -138,12 +145,3 @@ def check(
                 f"validation has {validation.n_users} users, training {pairs.n_users}; "
                 "expected the same users in both"
             )
-
-
-def check_reference(reference: Tensor, d: int) -> None:
-    """A direction has one finite number per feature."""
-    float_matrix("reference", reference.view(-1, 1))
-    if reference.numel() != d:
-        raise ValueError(
-            f"reference has {reference.numel()} numbers, expected one per feature: {d}"
-        )

@@ -47,6 +47,7 @@ class Objective:
         reference: Tensor | None = None,
     ) -> Objective:
         """The objective on `preferences`: unused responses left out, embeddings over `scale`."""
+        preferences = preferences.to(responses.embeddings.device)
         both = torch.cat([preferences.chosen, preferences.rejected])
         rows, position = both.unique(return_inverse=True)
         chosen, rejected = position.split(len(preferences))

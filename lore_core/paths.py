@@ -4,5 +4,3 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "data"
-FIGURES = ROOT / "figures"
-NOTEBOOKS = ROOT / "notebooks"

@@ -1,4 +1,4 @@
-"""The nouns: what is ranked, who preferred what to what, and which part of it is for learning.
+"""The nouns: what is ranked, and who preferred what to what.
 
 A pair is two row numbers into `Responses`. Embeddings are stored once and never copied per pair.
 
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from lore_core.checks import float_matrix, index_vector, same_length, set_field, whole_number
+from lore_core.splits import split  # noqa: F401
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +153,8 @@ class Preferences:
         users = index_vector("users", users)
         if len(users.unique()) < len(users) or (len(users) and int(users.max()) >= self.n_users):
             raise ValueError(
-                f"users must be distinct ids below {self.n_users}, got {users.tolist()}"
+                f"got {len(users)} users, largest {max(users.tolist(), default=None)}; expected "
+                f"distinct ids below {self.n_users}"
             )
         new_id = torch.full((self.n_users,), -1, device=self.user.device)
         new_id[users] = torch.arange(len(users), device=self.user.device)
@@ -162,61 +164,38 @@ class Preferences:
         )
 
     def subsample(self, n_pairs: int, generator: torch.Generator) -> Preferences:
-        """At most `n_pairs` random pairs of each user; a user with fewer keeps all of them."""
+        """At most `n_pairs` random pairs of each user; a user with fewer keeps all of them.
+
+        Args:
+            n_pairs: pairs to keep per user.
+            generator: source of the draw, on the CPU.
+        """
+        if self.user.device.type != "cpu":
+            return self.to("cpu").subsample(n_pairs, generator).to(self.user.device)
         order = torch.rand(len(self), dtype=torch.float64, generator=generator).argsort(stable=True)
         by_user = order[self.user[order].argsort(stable=True)]
         starts = self.counts.cumsum(0) - self.counts
         rank = torch.arange(len(self)) - starts[self.user[by_user]]
         return self.where(by_user[rank < n_pairs].sort().values)
 
+    def subsample_users(self, n_users: int, generator: torch.Generator) -> Preferences:
+        """The pairs of `n_users` random users, renumbered in random order.
+
+        Args:
+            n_users: users to keep, at most N.
+            generator: source of the draw, on the CPU.
+        """
+        return self.of_users(torch.randperm(self.n_users, generator=generator)[:n_users])
+
     def to(self, device) -> Preferences:
         """The same pairs on another device."""
         return moved(self, device)
-
-
-@dataclass(frozen=True, eq=False)
-class Split:
-    """Ids of users, or of prompts, in three parts that share none; `how` says how they were drawn.
-
-    For users, `train` are the seen users and `test` the unseen ones; likewise for prompts.
-    """
-
-    train: Tensor
-    validation: Tensor
-    test: Tensor
-    how: str
-
-    def __post_init__(self):
-        ids = torch.cat([self.train, self.validation, self.test])
-        if len(ids.unique()) < len(ids):
-            raise ValueError("the parts of a split share ids; each id belongs to one part only")
-
-
-def split(ids: Tensor, validation: float, test: float, generator: torch.Generator) -> Split:
-    """Shuffle ids and cut them into train, validation and test.
-
-    Args:
-        ids: (n,) user ids or prompt ids.
-        validation, test: shares of n, each in [0, 1), together below 1.
-        generator: source of the shuffle.
-
-    Raises:
-        ValueError: the shares leave nothing to train on.
-    """
-    n_validation, n_test = round(validation * len(ids)), round(test * len(ids))
-    if min(validation, test) < 0 or n_validation + n_test >= len(ids):
-        raise ValueError(
-            f"validation {validation} and test {test} leave no train part of {len(ids)} ids; "
-            "choose shares that sum to less than 1"
-        )
-    shuffled = ids[torch.randperm(len(ids), generator=generator)]
-    parts = shuffled.split([len(ids) - n_validation - n_test, n_validation, n_test])
-    sizes = " / ".join(str(len(part)) for part in parts)
-    return Split(*(part.sort().values for part in parts), how=f"{sizes} at random")
 
 
 def moved(instance, device):
     """A copy of a dataclass with everything that can move on `device`."""
     values = {f.name: getattr(instance, f.name) for f in fields(instance)}
     movable = {name: v.to(device) for name, v in values.items() if hasattr(v, "to")}
+    if all(movable[name] is values[name] for name in movable):
+        return instance  # it is there already
     return replace(instance, **movable)

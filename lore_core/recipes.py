@@ -5,6 +5,7 @@ choose a stronger one, on validation pairs again.  `PAPER`, `PAPER_REGULARISED` 
 are the published training of LoRe (arXiv 2504.14439), step for step.
 """
 
+import math
 from dataclasses import dataclass
 
 from lore_core.checks import whole_number
@@ -38,8 +39,8 @@ class Recipe:
         anchor: pull of every column towards a reference direction; 0 for none.
         anchor_warmup: the pull is 0 up to the first share of the steps, full from the second on.
         prune: drop columns whose largest weight over users is below this.
-        tolerance: a share of the loss; a step that lowers the objective by less is the last, and
-            a validation loss counts as better only if it is lower by more. 0 takes every step.
+        tolerance: a share of the loss. L-BFGS ends with a step that lowers the objective by less,
+            and a validation loss counts as better only if it is lower by more. 0 takes every step.
         patience: with validation pairs, stop after so many steps without a better validation loss
             and go back to the best; None never does.
 
@@ -69,7 +70,7 @@ class Recipe:
         one_of("average", self.average, ("pair", "user"))
         one_of("start", self.start, ("normal", "uniform"))
         for name in ("learning_rate", "temperature"):
-            if not getattr(self, name) > 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected a number above 0")
         whole_number("steps", self.steps, at_least=0)
         if self.patience is not None:

@@ -7,15 +7,14 @@ Shapes: M responses, d features, K basis rewards, N users, B pairs.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from lore_core.checks import float_matrix, set_field
+from lore_core.checks import float_matrix, set_field, whole_number
+from lore_core.files import whole
 from lore_core.preferences import Preferences
 
 
@@ -39,6 +38,7 @@ class LowRankReward:
     def __post_init__(self):
         for name in ("basis", "logits"):
             set_field(self, name, float_matrix(name, getattr(self, name)))
+        whole_number("number of users", len(self.logits), at_least=1)
         if self.basis.shape[1] < 1 or self.basis.shape[1] != self.logits.shape[1]:
             raise ValueError(
                 f"basis {tuple(self.basis.shape)} and logits {tuple(self.logits.shape)} must have "
@@ -87,23 +87,22 @@ class LowRankReward:
         Raises:
             ValueError: there is not one row of weights per user.
         """
-        weights = self.weights if weights is None else weights
+        weights = self.weights if weights is None else float_matrix("weights", weights)
         if weights.shape != (preferences.n_users, self.rank):
             raise ValueError(
                 f"weights have shape {tuple(weights.shape)}, expected "
                 f"{(preferences.n_users, self.rank)}: one row per user of these preferences; "
                 "for new users pass weights=fit_weights(...)"
             )
-        scores = self.basis_scores(embeddings)
-        return pair_margins(score_gaps(scores, preferences), weights, preferences.user)
+        scores = self.to(embeddings.device).basis_scores(embeddings)
+        pairs = preferences.to(embeddings.device)
+        return pair_margins(score_gaps(scores, pairs), weights.to(scores), pairs.user)
 
     def save(self, path) -> None:
         """Write basis and logits to a safetensors file, whole or not at all."""
-        path = Path(path)
-        unfinished = path.with_name(path.name + ".part")
         tensors = {"basis": self.basis.cpu().contiguous(), "logits": self.logits.cpu().contiguous()}
-        save_file(tensors, unfinished)
-        os.replace(unfinished, path)
+        with whole(path) as unfinished:
+            save_file(tensors, unfinished)
 
     @classmethod
     def load(cls, path) -> LowRankReward:

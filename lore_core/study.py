@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from lore_core.evaluate import accuracy
-from lore_core.preferences import Preferences, Responses, Split, split
+from lore_core.preferences import Preferences, Responses
 from lore_core.reward import LowRankReward
+from lore_core.splits import Split, split
 from lore_core.users import best_and_worst, dirichlet_tastes, draw_prompts, noisy_choices
 
 BLOCKS = (
@@ -82,6 +83,7 @@ def draw_study(
     """
     if responses.traits is None:
         raise ValueError("these responses have no traits for users to mix; give traits")
+    responses = responses.to("cpu")  # where the generator draws
     generator = torch.Generator().manual_seed(seed)
     n_choosing = max(20, n_unseen // 5)
     users = consecutive(n_seen, n_choosing, n_unseen)
@@ -96,6 +98,11 @@ def draw_study(
         return [noisy_choices(responses, tastes[who], q, temperature, generator) for q in questions]
 
     n_choice = min(n_tests, len(prompts.validation) // 2)
+    if n_choice < 1:
+        raise ValueError(
+            f"{len(responses.prompt.unique())} prompts leave {len(prompts.validation)} for "
+            "validation, expected at least 2; give more prompts"
+        )
     train, seen_seen = ask(users.train, prompts.train, n_pairs, n_tests)
     (validation,) = ask(users.train, prompts.validation, n_choice)
     (seen_unseen,) = ask(users.train, prompts.test, n_tests)

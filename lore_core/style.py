@@ -8,6 +8,7 @@ import matplotlib as mpl
 from torch import Tensor
 
 from lore_core.evaluate import Interval
+from lore_core.files import whole
 from lore_core.paths import ROOT
 
 # Okabe and Ito's palette: told apart by colour-blind readers. One colour per idea, everywhere.
@@ -50,14 +51,12 @@ def save(figure, name: str, numbers: dict, out: str = "figures") -> None:
         numbers: nested dictionaries and lists of numbers, tensors or Intervals.
         out: folder, relative to the project's root, or to the folder in the variable LORE_OUT.
     """
-    folder = Path(os.environ.get("LORE_OUT", ROOT)) / out
-    folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(plain(numbers), indent=1, ensure_ascii=False) + "\n"
-    metadata = {"Date": None, "Creator": None}
-    figure.savefig(folder / f"{name}.svg.part", format="svg", metadata=metadata)
-    (folder / f"{name}.json.part").write_text(text, encoding="utf-8")
-    for suffix in ("svg", "json"):  # both are complete: only now do the old ones go
-        os.replace(folder / f"{name}.{suffix}.part", folder / f"{name}.{suffix}")
+    stem = Path(os.environ.get("LORE_OUT", ROOT)) / out / name
+    text = json.dumps(plain(numbers), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    with whole(f"{stem}.json") as numbers_file, whole(f"{stem}.svg") as picture:
+        metadata = {"Date": None, "Creator": None}
+        figure.savefig(picture, format="svg", metadata=metadata)
+        numbers_file.write_text(text, encoding="utf-8")
 
 
 def plain(value):

@@ -32,7 +32,7 @@ def dirichlet_tastes(
 
     Source: crowds of LoRe (arXiv 2504.14439), PersonalLLM experiment.
     """
-    if not concentration > 0:
+    if not 0 < concentration < float("inf"):
         raise ValueError(f"concentration is {concentration}, expected a number above 0")
     rng = np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
     return torch.from_numpy(rng.dirichlet([concentration] * n_traits, size=n_users))
@@ -51,7 +51,10 @@ def draw_prompts(prompts: Tensor, n_users: int, n: int, generator: torch.Generat
         ValueError: fewer prompts than asked for.
     """
     if n > len(prompts):
-        raise ValueError(f"asked for {n} prompts per user, but there are only {len(prompts)}")
+        raise ValueError(
+            f"asked for {n} different prompts per user, but there are only {len(prompts)} to draw "
+            "from; ask for fewer pairs, shots or tests"
+        )
     order = torch.rand(n_users, len(prompts), dtype=torch.float64, generator=generator).argsort(1)
     return prompts[order[:, :n]]
 

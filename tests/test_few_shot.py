@@ -303,3 +303,23 @@ def test_rows_have_to_exist():
 def test_embeddings_of_another_width_are_refused():
     with pytest.raises(ValueError, match="embeddings have 7 features, the basis has 6"):
         fit_weights(toy_reward(), toy_responses(n_features=7), toy_pairs())
+
+
+@pytest.mark.parametrize("size", [1e1, 1e3, 1e5, 1e8])
+@pytest.mark.parametrize("rank", [2, 12])
+def test_however_large_the_margins_every_start_leads_to_the_same_weights(rank, size):
+    reward = LowRankReward(size * normal(6, rank), normal(20, rank, seed=1))
+    some = toy_pairs(n_users=6, n_pairs=54)
+    start = 3 * normal(6, rank, seed=2)
+    close(*(fit_weights(reward, toy_responses(), some, init=i) for i in (None, start)), 1e-4)
+
+
+def test_too_few_steps_are_said():
+    with pytest.warns(UserWarning, match="weights may be off"):
+        toy_weights(recipe=replace(NEWTON, steps=1, temperature=1e-4))
+
+
+def test_the_recipe_s_temperature_divides_the_margins():
+    by_recipe = toy_weights(recipe=replace(NEWTON, temperature=100.0))
+    smaller = LowRankReward(toy_reward().basis / 100, toy_reward().logits)
+    close(by_recipe, fit_weights(smaller, toy_responses(), toy_pairs(), NEWTON))

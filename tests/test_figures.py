@@ -73,3 +73,14 @@ def test_figures_show_the_committed_numbers(path, tmp_path, monkeypatch):
     run(path, "default", {}, tmp_path)
     fresh, committed = (numbers(folder, path.stem[:2]) for folder in (tmp_path, FIGURES))
     assert list(differences(fresh, committed)) == []
+
+
+def test_lesson_4_shows_what_the_course_promises():
+    """At concentration 0.1, on unseen prompts, with the rank that validation chose."""
+    shown = json.loads((FIGURES / "04_blocks.json").read_text())
+    seen, unseen = (shown["blocks"][f"{who} users, unseen prompts"] for who in ("seen", "unseen"))
+    assert (shown["concentration"], shown["shots"]) == (0.1, 9)
+    assert seen["LoRe"]["mean"] >= seen["Bradley–Terry"]["mean"] + 0.08
+    assert unseen["LoRe"]["mean"] >= seen["LoRe"]["mean"] - 0.02
+    for block in (seen, unseen):
+        assert block["another user's weights"]["high"] < block["LoRe"]["low"]

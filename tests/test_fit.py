@@ -23,7 +23,7 @@ from worlds import (
     true_basis,
 )
 
-from lore_core import Recipe, Responses, accuracy, fit_basis
+from lore_core import Preferences, Recipe, Responses, accuracy, fit_basis
 from lore_core.evaluate import alignment
 from lore_core.fit import pair_scale
 from lore_core.objective import Objective
@@ -526,3 +526,34 @@ def test_a_fit_leaves_the_global_random_state_alone():
     toy_fit(recipe=Recipe(steps=1))
     planted(n_users=5).train.subsample(2, random(0))
     assert torch.equal(torch.get_rng_state(), before)
+
+
+# --- settling ----------------------------------------------------------------------------------
+
+
+def test_the_tolerance_does_not_end_adam_whose_single_steps_are_small_or_bad():
+    recipe = Recipe(optimizer="adam", steps=60, learning_rate=0.5, patience=None)
+    assert len(toy_fit(recipe=recipe).losses) == 60 + 1
+
+
+def test_an_anchor_pulls_under_the_default_tolerance_too():
+    pulled, free = (toy_fit(recipe=Recipe(anchor=anchor)).reward.basis for anchor in (100.0, 0.0))
+    near, far = (F.cosine_similarity(b, REFERENCE[:, None], 0).mean() for b in (pulled, free))
+    assert near > 0.95 > far
+
+
+# --- what is let in ----------------------------------------------------------------------------
+
+
+def test_half_precision_is_computed_in_single():
+    some = toy_responses()
+    stored = Responses(some.embeddings.half(), some.prompt)
+    assert toy_fit(responses=stored).reward.basis.dtype == torch.float32
+
+
+def test_numpy_arrays_and_numbers_are_welcome():
+    some, labels = toy_responses(), toy_pairs()
+    as_numpy = Responses(some.embeddings.numpy(), some.prompt.numpy())
+    columns = (labels.user.numpy(), labels.chosen.numpy(), labels.rejected.numpy())
+    same = Preferences(*columns, n_users=columns[0].max() + 1)
+    assert fit_basis(as_numpy, same, np.int64(2)).losses == toy_fit().losses

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from worlds import normal, pairs, properties, random, toy_pairs, triples
 
 from lore_core import Preferences, Responses, Split
-from lore_core.preferences import split
+from lore_core.splits import split
 
 FOUR = normal(4, 2)
 PROMPT = torch.tensor([0, 0, 1, 1])
@@ -121,7 +121,7 @@ def test_of_users_renumbers_in_the_order_given():
 
 @pytest.mark.parametrize("users", [[0, 0], [3]], ids=["twice", "out of range"])
 def test_of_users_wants_distinct_known_ids(users):
-    with pytest.raises(ValueError, match="users must be distinct ids below 3, got"):
+    with pytest.raises(ValueError, match="got . users, largest .; expected distinct ids below 3"):
         pairs((0, 0, 1), (2, 1, 2)).of_users(users)
 
 
@@ -185,3 +185,11 @@ def test_split_leaves_something_to_train_on(shares):
 def test_parts_of_a_split_share_no_id():
     with pytest.raises(ValueError, match="share ids; each id belongs to one part"):
         Split(torch.tensor([0, 1]), torch.tensor([2]), torch.tensor([1]), "by hand")
+
+
+def test_a_random_part_of_the_users_keeps_all_of_their_pairs():
+    some = toy_pairs(n_users=5, n_pairs=60)
+    part = some.subsample_users(2, random(0))
+    assert (part.n_users, len(part)) == (2, 24)
+    same, other = (some.subsample_users(2, random(seed)) for seed in (0, 4))
+    assert triples(part) == triples(same) != triples(other)

@@ -197,3 +197,8 @@ def test_reference_direction_finds_the_direction_of_a_linear_score():
     embeddings, truth = normal(50, 6), normal(6, seed=1)
     direction = reference_direction(embeddings, embeddings @ truth + 5, ridge=1e-9)
     torch.testing.assert_close(direction, truth, rtol=1e-6, atol=1e-6)
+
+
+def test_a_reward_has_at_least_one_user():
+    with pytest.raises(ValueError, match="number of users is 0, expected .* at least 1"):
+        LowRankReward(normal(4, 2), normal(0, 2))

@@ -112,8 +112,16 @@ def test_a_seed_repeats_and_another_differs(study):
 
 
 def test_too_few_prompts_are_said():
-    with pytest.raises(ValueError, match="asked for 70 prompts per user, but there are only 60"):
+    with pytest.raises(
+        ValueError, match="asked for 70 different prompts per user, .* only 60 .*fewer"
+    ):
         planted(n_pairs=50)
+
+
+def test_too_few_prompts_to_validate_on_are_said():
+    with pytest.raises(ValueError, match="10 prompts leave 1 for validation, expected at least 2"):
+        sizes = dict(n_seen=3, n_unseen=3, n_pairs=1, n_shots=1, n_tests=1)
+        draw_study(toy_responses(n_prompts=10), 1.0, **sizes, seed=0)
 
 
 def test_responses_without_traits_are_refused():
@@ -190,7 +198,7 @@ def test_weights_are_fitted_and_scored_without_a_vector_per_pair(wide, recipe):
     """Index, don't copy; score once."""
     pairs, reward = draw(wide).train, LowRankReward(normal(48, 5), normal(120, 5))
     with Largest() as made:
-        weights = fit_weights(reward, wide, pairs, replace(recipe, steps=2), device="cpu")
+        weights = fit_weights(reward, wide, pairs, replace(recipe, steps=20), device="cpu")
         accuracy(reward, wide, pairs, weights)
     assert made.size <= wide.embeddings.numel()
 

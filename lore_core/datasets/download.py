@@ -2,11 +2,11 @@
 
 import gzip
 import hashlib
-import os
-import tempfile
 from pathlib import Path
 
 from tqdm import tqdm
+
+from lore_core.files import whole
 
 
 def sha256(content: bytes) -> str:
@@ -57,17 +57,9 @@ def read(path, digest: str, remedy: str) -> bytes:
 
 
 def write(path, content: bytes) -> None:
-    """Write a file in one step: a reader finds the old content or the new, never half of it."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o644)  # mkstemp makes files that only their owner can read
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    """Write bytes to a file in one step."""
+    with whole(path) as unfinished:
+        unfinished.write_bytes(content)
 
 
 def fetch(base: str, folder, sums: dict[str, str], progress=True) -> None:

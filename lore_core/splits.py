@@ -1,0 +1,47 @@
+"""Which users, or which prompts, are for learning, for choosing and for testing."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Ids of users, or of prompts, in three parts that share none; `how` says how they were drawn.
+
+    For users, `train` are the seen users and `test` the unseen ones; likewise for prompts.
+    """
+
+    train: Tensor
+    validation: Tensor
+    test: Tensor
+    how: str
+
+    def __post_init__(self):
+        ids = torch.cat([self.train, self.validation, self.test])
+        if len(ids.unique()) < len(ids):
+            raise ValueError("the parts of a split share ids; each id belongs to one part only")
+
+
+def split(ids: Tensor, validation: float, test: float, generator: torch.Generator) -> Split:
+    """Shuffle ids and cut them into train, validation and test.
+
+    Args:
+        ids: (n,) user ids or prompt ids.
+        validation, test: shares of n, each in [0, 1), together below 1.
+        generator: source of the shuffle.
+
+    Raises:
+        ValueError: the shares leave nothing to train on.
+    """
+    n_validation, n_test = round(validation * len(ids)), round(test * len(ids))
+    if min(validation, test) < 0 or n_validation + n_test >= len(ids):
+        raise ValueError(
+            f"validation {validation} and test {test} leave no train part of {len(ids)} ids; "
+            "choose shares that sum to less than 1"
+        )
+    shuffled = ids[torch.randperm(len(ids), generator=generator)]
+    parts = shuffled.split([len(ids) - n_validation - n_test, n_validation, n_test])
+    sizes = " / ".join(str(len(part)) for part in parts)
+    return Split(*(part.sort().values for part in parts), how=f"{sizes} at random")
