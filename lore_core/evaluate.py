@@ -63,6 +63,9 @@ def bootstrap(
         level: share of the resampled means inside the interval.
         repeats: number of resamples.
 
+    Returns:
+        The mean, and the two bounds.
+
     Raises:
         ValueError: no user has a number.
 
@@ -81,9 +84,16 @@ def bootstrap(
 
 
 def other_users(weights: Tensor, generator: torch.Generator) -> Tensor:
-    """Everybody gets somebody else's weights, (N, K): the shuffled-user control.
+    """Everybody gets somebody else's weights: the shuffled-user control.
 
     If this scores as well as a user's own weights, nothing personal was learned.
+
+    Args:
+        weights: (N, K).
+        generator: source of the shuffle.
+
+    Returns:
+        (N, K), the same rows; nobody keeps their own.
 
     Raises:
         ValueError: there is only one user.
@@ -98,13 +108,16 @@ def other_users(weights: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def alignment(basis: Tensor, truth: Tensor) -> Tensor:
-    """Cosine between each true basis reward and the found one matched to it, (K,).
+    """Cosine between each true basis reward and the found one matched to it.
 
     The order of the columns means nothing, so they are matched to make the sum of cosines largest.
 
     Args:
         basis: (d, K) as found.
         truth: (d, K) as planted.
+
+    Returns:
+        (K,) cosines, in the order of the true columns.
 
     Raises:
         ValueError: the shapes differ.

@@ -46,7 +46,14 @@ class Objective:
         scale: float = 1.0,
         reference: Tensor | None = None,
     ) -> Objective:
-        """The objective on `preferences`: unused responses left out, embeddings over `scale`."""
+        """The objective on some pairs, with the responses that no pair uses left out.
+
+        Args:
+            responses, preferences: the data.
+            recipe: temperature, averaging and penalties.
+            scale: what embeddings are divided by.
+            reference: (d, 1) direction of the anchor, or None.
+        """
         preferences = preferences.to(responses.embeddings.device)
         both = torch.cat([preferences.chosen, preferences.rejected])
         rows, position = both.unique(return_inverse=True)

@@ -69,7 +69,13 @@ class Responses:
         return self.prompt.argsort(stable=True).view(len(counts), -1)
 
     def candidates_of(self, prompts: Tensor) -> Tensor:
-        """Rows of the candidates of given prompt ids (n,), as (n, C).
+        """Rows of the candidates of given prompts.
+
+        Args:
+            prompts: (n,) prompt ids, as in `prompt`.
+
+        Returns:
+            (n, C) row numbers.
 
         Raises:
             ValueError: an id is not among `prompt`, or `candidates` raises.
@@ -146,6 +152,12 @@ class Preferences:
 
     def of_users(self, users: Tensor) -> Preferences:
         """The pairs of some users, renumbered 0, 1, ... in the order given.
+
+        Args:
+            users: (n,) distinct user ids.
+
+        Returns:
+            Preferences of n users.
 
         Raises:
             ValueError: an id is out of range or given twice.

@@ -47,7 +47,12 @@ class LowRankReward:
 
     @classmethod
     def fixed(cls, direction: Tensor, n_users: int) -> LowRankReward:
-        """One given direction (d,) for everybody: the reference that the rank sweep calls K = 0."""
+        """One given direction for everybody: the reference that a rank sweep calls K = 0.
+
+        Args:
+            direction: (d,).
+            n_users: N.
+        """
         return cls(direction[:, None], direction.new_zeros(n_users, 1))
 
     @property
@@ -83,6 +88,9 @@ class LowRankReward:
             embeddings: (M, d).
             preferences: B pairs of rows of `embeddings`.
             weights: (N, K) for other users than those of the fit; default, the fitted ones.
+
+        Returns:
+            (B,), positive where the reward agrees with the user, on the device of `embeddings`.
 
         Raises:
             ValueError: there is not one row of weights per user.
@@ -138,7 +146,7 @@ def score_gaps(scores: Tensor, preferences: Preferences) -> Tensor:
 
 
 def pair_margins(gaps: Tensor, weights: Tensor, user: Tensor) -> Tensor:
-    """Each pair's gaps mixed by its own user's weights, (B,)."""
+    """Each pair's gaps (B, K) mixed by its own user's row of weights (N, K): margins, (B,)."""
     return (gaps * weights.index_select(0, user)).sum(-1)
 
 
@@ -151,6 +159,9 @@ def reference_direction(embeddings: Tensor, score: Tensor, ridge: float = 1.0) -
         embeddings: (M, d).
         score: (M,), for instance a judge's score.
         ridge: penalty on the squared length of the direction.
+
+    Returns:
+        (d,).
     """
     centred = embeddings - embeddings.mean(0)
     gram = centred.T @ centred + ridge * torch.eye(centred.shape[1]).to(centred)

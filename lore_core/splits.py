@@ -32,6 +32,9 @@ def split(ids: Tensor, validation: float, test: float, generator: torch.Generato
         validation, test: shares of n, each in [0, 1), together below 1.
         generator: source of the shuffle.
 
+    Returns:
+        A Split whose parts are sorted.
+
     Raises:
         ValueError: the shares leave nothing to train on.
     """

@@ -78,6 +78,9 @@ def draw_study(
         temperature: None for noise-free best-against-worst labels (the paper's), or the τ of
             Bradley–Terry choices between two random candidates.
 
+    Returns:
+        A Study, on the CPU.
+
     Raises:
         ValueError: there are too few prompts for what is asked.
     """
@@ -85,44 +88,53 @@ def draw_study(
         raise ValueError("these responses have no traits for users to mix; give traits")
     responses = responses.to("cpu")  # where the generator draws
     generator = torch.Generator().manual_seed(seed)
-    n_choosing = max(20, n_unseen // 5)
-    users = consecutive(n_seen, n_choosing, n_unseen)
+    users = consecutive(n_seen, max(20, n_unseen // 5), n_unseen)
     prompts = split(responses.prompt.unique(), validation=0.1, test=0.3, generator=generator)
-    n_users = n_seen + n_choosing + n_unseen
-    tastes = dirichlet_tastes(n_users, responses.traits.shape[1], concentration, generator)
-
-    def ask(who: Tensor, pool: Tensor, *sizes: int) -> list[Preferences]:
-        questions = draw_prompts(pool, len(who), sum(sizes), generator).split(sizes, dim=1)
-        if temperature is None:
-            return [best_and_worst(responses, tastes[who], q, generator) for q in questions]
-        return [noisy_choices(responses, tastes[who], q, temperature, generator) for q in questions]
-
-    n_choice = min(n_tests, len(prompts.validation) // 2)
-    if n_choice < 1:
-        raise ValueError(
-            f"{len(responses.prompt.unique())} prompts leave {len(prompts.validation)} for "
-            "validation, expected at least 2; give more prompts"
-        )
+    n_users, n_traits = n_seen + len(users.validation) + n_unseen, responses.traits.shape[1]
+    tastes = dirichlet_tastes(n_users, n_traits, concentration, generator)
+    ask = Survey(responses, tastes, temperature, generator).ask
+    n_choice = validation_tests(prompts, n_tests)
     train, seen_seen = ask(users.train, prompts.train, n_pairs, n_tests)
     (validation,) = ask(users.train, prompts.validation, n_choice)
     (seen_unseen,) = ask(users.train, prompts.test, n_tests)
     shots, unseen_seen = ask(users.test, prompts.train, n_shots, n_tests)
     (unseen_unseen,) = ask(users.test, prompts.test, n_tests)
-    (validation_shots,) = ask(users.validation, prompts.train, n_shots)
-    (validation_tests,) = ask(users.validation, prompts.validation, n_choice)
+    (choosing_shots,) = ask(users.validation, prompts.train, n_shots)
+    (choosing_tests,) = ask(users.validation, prompts.validation, n_choice)
     tests = dict(zip(BLOCKS, (seen_seen, seen_unseen, unseen_seen, unseen_unseen), strict=True))
-    return Study(
-        responses,
-        users,
-        prompts,
-        tastes,
-        train,
-        validation,
-        shots,
-        tests,
-        validation_shots,
-        validation_tests,
-    )
+    learning = train, validation, shots, tests, choosing_shots, choosing_tests
+    return Study(responses, users, prompts, tastes, *learning)
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """How users are asked: about which responses, with which tastes, how noisily they answer."""
+
+    responses: Responses
+    tastes: Tensor
+    temperature: float | None
+    generator: torch.Generator
+
+    def ask(self, who: Tensor, pool: Tensor, *sizes: int) -> list[Preferences]:
+        """Pairs of users `who`, in parts of so many prompts of `pool` each, no prompt twice."""
+        prompts = draw_prompts(pool, len(who), sum(sizes), self.generator)
+        return [self.label(self.tastes[who], part) for part in prompts.split(sizes, dim=1)]
+
+    def label(self, tastes: Tensor, prompts: Tensor) -> Preferences:
+        """Best against worst, or a noisy choice between two random candidates."""
+        if self.temperature is None:
+            return best_and_worst(self.responses, tastes, prompts, self.generator)
+        return noisy_choices(self.responses, tastes, prompts, self.temperature, self.generator)
+
+
+def validation_tests(prompts: Split, n_tests: int) -> int:
+    """How many validation prompts each user is asked about: at most half of them."""
+    if len(prompts.validation) < 2:
+        raise ValueError(
+            f"the prompts leave {len(prompts.validation)} for validation ({prompts.how}), "
+            "expected at least 2; give more prompts"
+        )
+    return min(n_tests, len(prompts.validation) // 2)
 
 
 def consecutive(*sizes: int) -> Split:
@@ -136,12 +148,15 @@ def consecutive(*sizes: int) -> Split:
 def four_blocks(
     study: Study, reward: LowRankReward, seen: Tensor, unseen: Tensor
 ) -> dict[str, Tensor]:
-    """Accuracy of every user in each block, {block: (N,)}, blocks in the order of `BLOCKS`.
+    """Accuracy of every user in each block.
 
     Args:
         study: the test pairs.
         reward: a fitted reward.
         seen, unseen: weights of the seen (N, K) and of the unseen users (N', K).
+
+    Returns:
+        {block: (N,) or (N',)}, blocks in the order of `BLOCKS`.
     """
     weights = {"seen": seen, "unseen": unseen}
     return {

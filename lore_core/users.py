@@ -47,6 +47,9 @@ def draw_prompts(prompts: Tensor, n_users: int, n: int, generator: torch.Generat
         n: prompts per user, at most p.
         generator: source of the draws.
 
+    Returns:
+        (N, n) prompt ids, no two alike in a row.
+
     Raises:
         ValueError: fewer prompts than asked for.
     """
@@ -60,7 +63,16 @@ def draw_prompts(prompts: Tensor, n_users: int, n: int, generator: torch.Generat
 
 
 def utilities(responses: Responses, tastes: Tensor, user: Tensor, rows: Tensor) -> Tensor:
-    """True utility of given rows for given users, (B,): traits[rows] · tastes[user]."""
+    """True utility of given responses for given users: traits[rows] · tastes[user].
+
+    Args:
+        responses: with traits.
+        tastes: (N, T).
+        user, rows: (B,) user ids and row numbers.
+
+    Returns:
+        (B,).
+    """
     return (responses.traits[rows] * tastes[user]).sum(-1)
 
 
@@ -120,7 +132,17 @@ def choose(
     temperature: float,
     generator: torch.Generator,
 ) -> Preferences:
-    """Label given pairs by the Bradley–Terry rule; who is chosen is drawn anew."""
+    """Label given pairs by the Bradley–Terry rule; who is chosen is drawn anew.
+
+    Args:
+        responses, tastes, temperature, generator: as in `noisy_choices`.
+        pairs: B pairs; which of the two stands as chosen does not matter.
+
+    Returns:
+        The B pairs, labelled.
+
+    Source: Bradley and Terry (1952).
+    """
     keeps = torch.rand(len(pairs), dtype=torch.float64, generator=generator) < choice_probability(
         responses, tastes, pairs, temperature
     )
@@ -132,7 +154,18 @@ def choose(
 def choice_probability(
     responses: Responses, tastes: Tensor, pairs: Preferences, temperature: float
 ) -> Tensor:
-    """Probability that each user prefers `chosen` to `rejected`, (B,): σ(utility gap / τ)."""
+    """Probability that each user prefers `chosen` to `rejected`: σ(utility gap / τ).
+
+    Args:
+        responses, tastes, temperature: as in `noisy_choices`.
+        pairs: B pairs.
+
+    Returns:
+        (B,), each in (0, 1).
+
+    Raises:
+        ValueError: temperature is not positive.
+    """
     gap = utilities(responses, tastes, pairs.user, pairs.chosen) - utilities(
         responses, tastes, pairs.user, pairs.rejected
     )
