@@ -46,7 +46,7 @@ def stepper(train: Objective, run: Run) -> Callable[[int], float]:
         groups = [[run.logits], [run.basis]]
     optimizers = [make_optimizer(recipe, group) for group in groups]
 
-    def closure(group, step):
+    def backward(group, step):  # what torch's optimisers call a closure
         loss = train(run.basis, run.logits, step)
         for tensor, gradient in zip(group, torch.autograd.grad(loss, group), strict=True):
             tensor.grad = gradient
@@ -54,7 +54,7 @@ def stepper(train: Objective, run: Run) -> Callable[[int], float]:
 
     def take_step(step):
         pairs = zip(optimizers, groups, strict=True)
-        return [float(o.step(lambda g=g: closure(g, step))) for o, g in pairs][0]
+        return [float(o.step(lambda g=g: backward(g, step))) for o, g in pairs][0]
 
     return take_step
 

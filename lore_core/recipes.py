@@ -6,7 +6,7 @@ are the published training of LoRe (arXiv 2504.14439), step for step.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lore_core.checks import whole_number
 
@@ -115,32 +115,14 @@ PAPER = Recipe(
     tolerance=0.0,
     patience=None,
 )
-PAPER_REGULARISED = Recipe(
+PAPER_FEW_SHOT = replace(PAPER, steps=500, learning_rate=0.1)
+PAPER_REGULARISED = replace(
+    PAPER,
     optimizer="alternating",
     steps=20_000,
-    learning_rate=0.5,
-    temperature=100.0,
-    rescale=False,
     average="pair",
     start="uniform",
-    start_scale=1.0,
-    ridge_basis=0.0,
-    ridge_logits=0.0,
     anchor=1e4,
     anchor_warmup=(0.2, 0.8),
     prune=0.01,
-    tolerance=0.0,
-    patience=None,
-)
-PAPER_FEW_SHOT = Recipe(
-    optimizer="adam",
-    steps=500,
-    learning_rate=0.1,
-    temperature=100.0,
-    rescale=False,
-    average="user",
-    ridge_basis=0.0,
-    ridge_logits=0.0,
-    tolerance=0.0,
-    patience=None,
 )
