@@ -39,8 +39,8 @@ course: $(STAMP) ## run the lessons that changed, write figures/, show a table
 test: export LORE_OUT = $(CURDIR)/build/test
 test: $(STAMP) ## lint, unit tests, every lesson and solution against its stored outputs
 	@failed=0; \
-	$(PY) -m ruff check --quiet . || failed=1; \
-	$(PY) -m ruff format --quiet --check . || failed=1; \
+	$(PY) -m ruff check . || failed=1; \
+	$(PY) -m ruff format --check . || failed=1; \
 	echo "The lessons on another CPU, in effect:"; \
 	ATEN_CPU_CAPABILITY=default MKL_CBWR=COMPATIBLE $(PYTEST) -q $(NBVAL) notebooks || failed=1; \
 	echo "Everything:"; \
