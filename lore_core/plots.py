@@ -10,6 +10,7 @@ from torch import Tensor
 from lore_core import style
 from lore_core.evaluate import Interval
 
+DARK = "#5F5F5F"  # grey that can still be read when the figure is shown at half its width
 CORNERS = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.5, 3**0.5 / 2]], dtype=torch.float64)
 
 
@@ -24,8 +25,8 @@ def simplex(
         marked: label -> row, for users to point out.
     """
     outline = CORNERS[[0, 1, 2, 0]]
-    ax.plot(*outline.T, color=style.GREY, lw=1)
-    ax.scatter(*(points @ CORNERS).T, s=16, color=style.SKY, alpha=0.55, lw=0)
+    ax.plot(*outline.T, color=DARK, lw=1)
+    ax.scatter(*(points @ CORNERS).T, s=20, color=style.SKY, alpha=0.55, lw=0)
     for (label, row), colour in zip((marked or {}).items(), (style.BLUE, style.RED), strict=False):
         x, y = points[row] @ CORNERS
         ax.scatter(x, y, s=90, color=colour, edgecolor="white", lw=1.5, zorder=3)
@@ -37,7 +38,7 @@ def simplex(
     for name, (x, y), side in zip(corners, CORNERS, ("top", "top", "bottom"), strict=True):
         offset = -0.05 if side == "top" else 0.04
         ax.text(x, y + offset, name, ha="center", va=side, color=style.BLACK)
-    ax.set(xlim=(-0.2, 1.2), ylim=(-0.18, 1.05), aspect="equal")
+    ax.set(xlim=(-0.2, 1.2), ylim=(-0.15, 1.0), aspect="equal")
     ax.axis("off")
     return ax
 
@@ -52,8 +53,8 @@ def rankings(ax: Axes, scores: dict[str, Tensor], names: list[str]) -> Axes:
     (left, right), ranks = scores, [(-s).argsort().argsort() + 1 for s in scores.values()]
     for a, b, name in zip(*(r.tolist() for r in ranks), names, strict=True):
         extreme = {1, len(names)} & {a, b}
-        colour = style.BLACK if extreme else style.GREY
-        ax.plot([0, 1], [a, b], color=colour, lw=2 if extreme else 1, marker="o", ms=4)
+        colour = style.BLACK if extreme else DARK
+        ax.plot([0, 1], [a, b], color=colour, lw=2.5 if extreme else 1, marker="o", ms=4)
         ax.text(-0.06, a, name, ha="right", va="center", color=colour)
         ax.text(1.06, b, name, ha="left", va="center", color=colour)
     ax.set(xlim=(-0.1, 1.1), ylim=(len(names) + 0.6, 0.4), yticks=[])
@@ -66,13 +67,17 @@ def rankings(ax: Axes, scores: dict[str, Tensor], names: list[str]) -> Axes:
 
 
 def table(ax: Axes, values: Tensor, rows: list[str], columns: list[str]) -> Axes:
-    """A small matrix as colours: blue is high, red is low, white is zero.
+    """A small matrix as colours, with a key: green is high, purple is low, white is zero.
 
     Args:
         values: (rows, columns).
     """
     bound = float(values.abs().max())
-    ax.imshow(values.numpy(), cmap="RdBu", vmin=-bound, vmax=bound, aspect="auto")
+    picture = ax.imshow(values.numpy(), cmap="PRGn", vmin=-bound, vmax=bound, aspect="auto")
+    key = ax.figure.colorbar(picture, ax=ax, location="bottom", aspect=25, pad=0.03)
+    key.set_ticks([-bound, 0, bound], labels=["low", "mean", "high"])
+    key.ax.tick_params(length=0)
+    key.outline.set_visible(False)
     ax.set_yticks(range(len(rows)), rows)
     ax.set_xticks(range(len(columns)), columns)
     ax.xaxis.tick_top()
@@ -120,15 +125,17 @@ def dot(ax: Axes, value: Interval, height: float, colour: str, label: str | None
 
 
 def histogram(ax: Axes, per_user: dict[str, Tensor], bins: int = 20) -> Axes:
-    """How many users are at each accuracy; the dashed line is the mean.
+    """How many users are at each accuracy, as outlines; the dashed lines are the means.
 
     Args:
         per_user: label -> (N,) accuracies.
     """
     edges = torch.linspace(0, 1, bins + 1)
-    for (label, values), colour in zip(per_user.items(), (style.GREY, style.BLUE), strict=False):
-        ax.hist(values, edges, color=colour, alpha=0.55, label=label)
+    for (label, values), colour in zip(per_user.items(), (DARK, style.BLUE), strict=False):
+        counts = torch.histogram(values.cpu().double(), edges.double()).hist
+        ax.stairs(counts, edges, color=colour, lw=2, label=label)
         ax.axvline(values.mean(), color=colour, ls="--", lw=1.5)
+    ax.plot([], [], color=style.BLACK, ls="--", lw=1.5, label="mean over users")
     ax.set_ylabel("users")
     ax.legend(loc="upper left")
     return ax

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from lore_core.checks import float_matrix, index_vector, same_length, set_field, whole_number
-from lore_core.splits import split  # noqa: F401
 
 
 @dataclass(frozen=True, eq=False)
