@@ -130,9 +130,9 @@ def histogram(ax: Axes, per_user: dict[str, Tensor], bins: int = 20) -> Axes:
     Args:
         per_user: label -> (N,) accuracies.
     """
-    edges = torch.linspace(0, 1, bins + 1)
+    edges = torch.linspace(0, 1, bins + 1, dtype=torch.float64)
     for (label, values), colour in zip(per_user.items(), (DARK, style.BLUE), strict=False):
-        counts = torch.histogram(values.cpu().double(), edges.double()).hist
+        counts = torch.histogram(values.cpu().double(), edges).hist
         ax.stairs(counts, edges, color=colour, lw=2, label=label)
         ax.axvline(values.mean(), color=colour, ls="--", lw=1.5)
     ax.plot([], [], color=style.BLACK, ls="--", lw=1.5, label="mean over users")
