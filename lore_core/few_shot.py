@@ -56,39 +56,27 @@ def fit_weights(
     home, device = responses.embeddings.device, devices.pick(device)
     reward, pairs = reward.to(home), preferences.to(home)
     gaps = score_gaps(reward.basis_scores(responses.embeddings), pairs) / recipe.temperature
-    crowd = reward.crowd_weights
-    solve = adam_weights if recipe.optimizer == "adam" else newton_weights
-    logits = None if init is None else given_logits(init, pairs.n_users, reward.rank)
-    weights = solve(gaps.to(device), pairs.to(device), crowd.to(device), logits, recipe, seed)
+    crowd, given = reward.crowd_weights, given_logits(init, pairs.n_users, reward.rank)
+    here = gaps.to(device), pairs.to(device)
+    if recipe.optimizer == "adam":
+        logits = random_logits(pairs.n_users, reward.rank, seed) if given is None else given
+        weights = adam_weights(*here, logits, recipe)
+    else:
+        start = crowd.expand(pairs.n_users, -1) if given is None else given.to(gaps).softmax(-1)
+        weights = newton_weights(*here, start.to(device), crowd.to(device), recipe)
     return torch.where((pairs.counts > 0)[:, None], weights.to(gaps), crowd)
 
 
 def newton_weights(
-    gaps: Tensor,
-    pairs: Preferences,
-    crowd: Tensor,
-    logits: Tensor | None,
-    recipe: Recipe,
-    seed: int,
+    gaps: Tensor, pairs: Preferences, start: Tensor, crowd: Tensor, recipe: Recipe
 ) -> Tensor:
     """Each user's one best answer; the start only says where the search begins."""
-    start = crowd.expand(pairs.n_users, -1) if logits is None else logits.to(gaps).softmax(-1)
     shots = Shots(gaps.double(), pairs, recipe.prior * inside(crowd))
     return newton(shots, start, recipe.steps)
 
 
-def adam_weights(
-    gaps: Tensor,
-    pairs: Preferences,
-    crowd: Tensor,
-    logits: Tensor | None,
-    recipe: Recipe,
-    seed: int,
-) -> Tensor:
+def adam_weights(gaps: Tensor, pairs: Preferences, logits: Tensor, recipe: Recipe) -> Tensor:
     """Weights after the recipe's Adam steps on the users' logits: the paper's few-shot fit."""
-    if logits is None:
-        generator = torch.Generator().manual_seed(seed)
-        logits = torch.randn(pairs.n_users, len(crowd), dtype=torch.float64, generator=generator)
     logits = logits.detach().to(gaps, copy=True).requires_grad_()
     optimizer = torch.optim.Adam([logits], lr=recipe.learning_rate)
     for _ in range(recipe.steps):
@@ -100,8 +88,16 @@ def adam_weights(
     return logits.detach().softmax(-1)
 
 
-def given_logits(init: Tensor, n_users: int, rank: int) -> Tensor:
-    """The start that was asked for, or a ValueError if it does not fit."""
+def random_logits(n_users: int, rank: int, seed: int) -> Tensor:
+    """Normal logits (N, K), drawn in float64 from `seed`."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(n_users, rank, dtype=torch.float64, generator=generator)
+
+
+def given_logits(init: Tensor | None, n_users: int, rank: int) -> Tensor | None:
+    """The start that was asked for, if any, or a ValueError if it does not fit."""
+    if init is None:
+        return None
     logits = float_matrix("init", init)
     if logits.shape != (n_users, rank):
         raise ValueError(f"init has shape {tuple(logits.shape)}, expected logits {(n_users, rank)}")
