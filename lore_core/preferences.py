@@ -24,6 +24,8 @@ class Responses:
         prompt: (M,) integers, the prompt each row answers.
         traits: (M, T) floats or None, known reward functions that synthetic users mix.
         trait_names: T names, in the order of the columns of `traits`.
+        prompt_embeddings: (P, d') floats or None, row p is the prompt with id p, for methods that
+            read the prompt on its own.
 
     Raises:
         ValueError: a shape, type or value is off; the message says which and what to do.
@@ -33,6 +35,7 @@ class Responses:
     prompt: Tensor
     traits: Tensor | None = None
     trait_names: tuple[str, ...] = ()
+    prompt_embeddings: Tensor | None = None
 
     def __post_init__(self):
         set_field(self, "embeddings", float_matrix("embeddings", self.embeddings))
@@ -48,6 +51,15 @@ class Responses:
                 f"got {len(self.trait_names)} trait names for {columns} trait columns; "
                 "give one name per column, or none"
             )
+        if self.prompt_embeddings is not None:
+            prompts = float_matrix("prompt_embeddings", self.prompt_embeddings)
+            set_field(self, "prompt_embeddings", prompts)
+            last = int(self.prompt.max()) if len(self) else -1
+            if last >= len(prompts):
+                raise ValueError(
+                    f"prompt id {last} has no row among {len(prompts)} prompt_embeddings; "
+                    "give one row per prompt, in the order of the ids"
+                )
 
     def __len__(self) -> int:
         return len(self.embeddings)
@@ -145,6 +157,12 @@ class Preferences:
                 f"(rows 0 to {len(responses) - 1}); do the pairs belong to these responses?"
             )
 
+    def in_order(self) -> Preferences:
+        """The same pairs sorted by user, chosen and rejected: one order for one set of pairs."""
+        order = self.rejected.argsort(stable=True)
+        order = order[self.chosen[order].argsort(stable=True)]
+        return self.where(order[self.user[order].argsort(stable=True)])
+
     def where(self, keep: Tensor) -> Preferences:
         """The pairs selected by a boolean mask or by positions; users keep their ids."""
         return Preferences(self.user[keep], self.chosen[keep], self.rejected[keep], self.n_users)
@@ -181,13 +199,21 @@ class Preferences:
             n_pairs: pairs to keep per user.
             generator: source of the draw, on the CPU.
         """
-        if self.user.device.type != "cpu":
-            return self.to("cpu").subsample(n_pairs, generator).to(self.user.device)
+        return self.where(self.random_places(generator) < n_pairs)
+
+    def random_places(self, generator: torch.Generator) -> Tensor:
+        """Where each pair comes when every user's pairs are put in random order, (B,): 0, 1, ...
+
+        Args:
+            generator: source of the draw, on the CPU.
+        """
+        user = self.user.cpu()
         order = torch.rand(len(self), dtype=torch.float64, generator=generator).argsort(stable=True)
-        by_user = order[self.user[order].argsort(stable=True)]
-        starts = self.counts.cumsum(0) - self.counts
-        rank = torch.arange(len(self)) - starts[self.user[by_user]]
-        return self.where(by_user[rank < n_pairs].sort().values)
+        by_user = order[user[order].argsort(stable=True)]
+        counts = user.bincount(minlength=self.n_users)
+        places = torch.empty_like(user)
+        places[by_user] = torch.arange(len(self)) - (counts.cumsum(0) - counts)[user[by_user]]
+        return places.to(self.user.device)
 
     def subsample_users(self, n_users: int, generator: torch.Generator) -> Preferences:
         """The pairs of `n_users` random users, renumbered in random order.

@@ -205,11 +205,13 @@ def planted_responses(
         generator: source of the draws.
 
     Returns:
-        The responses, and the true basis (d, K).
+        The responses (a prompt's own embedding is the mean of its candidates'), and the true basis
+        (d, K).
     """
     embeddings = torch.randn(n_prompts * n_candidates, d, dtype=torch.float64, generator=generator)
     normal = torch.randn(d, rank, dtype=torch.float64, generator=generator)
     truth = torch.linalg.qr(normal).Q
     prompt = torch.arange(n_prompts).repeat_interleave(n_candidates)
     names = tuple(f"trait {k + 1}" for k in range(rank))
-    return Responses(embeddings, prompt, embeddings @ truth, names), truth
+    alone = embeddings.view(n_prompts, n_candidates, d).mean(1)
+    return Responses(embeddings, prompt, embeddings @ truth, names, alone), truth

@@ -236,7 +236,9 @@ def test_a_build_holds_every_row_where_it_belongs(source, encoder):
     expected = embedded.embed_texts(texts, encoder, progress=False).double()
     torch.testing.assert_close(world.embeddings, expected, atol=1e-3, rtol=0)
     expected = embedded.embed_texts(PROMPTS, encoder, progress=False).double()
-    torch.testing.assert_close(alpaca_eval.load_prompts(path), expected, atol=1e-3, rtol=0)
+    torch.testing.assert_close(
+        alpaca_eval.load(path).prompt_embeddings, expected, atol=1e-3, rtol=0
+    )
     assert torch.equal(tensors["prompt_id"], ids(PROMPTS))
 
 
@@ -453,7 +455,7 @@ def test_the_committed_file_has_the_promised_shape_and_scale(committed):
     assert world.traits.mean(0).abs().max() < 1e-5
     assert (world.traits.std(0, correction=0) - 1).abs().max() < 1e-5
     assert (world.embeddings.norm(dim=1) - 1).abs().max() < 2e-3
-    assert alpaca_eval.load_prompts().shape == (805, 384)
+    assert alpaca_eval.load().prompt_embeddings.shape == (805, 384)
     assert (
         committed[1]["generators"] == list(GENERATORS) and committed[1]["model"] == embedded.MODEL
     )

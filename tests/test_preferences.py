@@ -6,7 +6,16 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from worlds import normal, pairs, properties, random, toy_pairs, triples
+from worlds import (
+    normal,
+    pairs,
+    properties,
+    random,
+    shuffled,
+    toy_pairs,
+    toy_responses,
+    triples,
+)
 
 from lore_core import Preferences, Responses, Split
 from lore_core.splits import split
@@ -50,6 +59,15 @@ def broken(value):
         ((FOUR, PROMPT, broken(float("nan"))), "traits has NaN or infinite values in 2 rows"),
         ((FOUR, PROMPT, FOUR, ("one",)), "got 1 trait names for 2 trait columns; give one name"),
         ((FOUR, PROMPT, None, ("one",)), "got 1 trait names for 0 trait columns"),
+        (
+            (FOUR, PROMPT, None, (), FOUR[:1]),
+            "prompt id 1 has no row among 1 prompt_embeddings; give one row per prompt",
+        ),
+        (
+            (FOUR, PROMPT, None, (), FOUR[0]),
+            r"prompt_embeddings has shape \(2,\).*expected a float",
+        ),
+        ((FOUR, PROMPT, None, (), broken(float("nan"))), "prompt_embeddings has NaN or infinite"),
     ],
 )
 def test_responses_say_what_was_given_and_expected(arguments, message):
@@ -75,6 +93,25 @@ def test_responses_say_what_was_given_and_expected(arguments, message):
 def test_preferences_say_what_was_given_and_expected(arguments, message):
     with pytest.raises(ValueError, match=message):
         Preferences(*arguments)
+
+
+def test_prompt_embeddings_have_a_row_for_every_prompt_and_any_width():
+    for prompts in (FOUR[:2], FOUR, normal(3, 9)):
+        some = Responses(FOUR, PROMPT, prompt_embeddings=prompts)
+        assert torch.equal(some.prompt_embeddings, prompts)
+    assert Responses(FOUR, PROMPT).prompt_embeddings is None
+
+
+def test_responses_that_there_are_none_of_need_no_prompts():
+    none = torch.zeros(0, 2)
+    assert len(Responses(none, [], prompt_embeddings=none)) == 0
+
+
+def test_a_planted_prompt_is_the_mean_of_its_candidates():
+    some = toy_responses()
+    for prompt in (0, 7, 14):
+        mean = some.embeddings[some.prompt == prompt].mean(0)
+        torch.testing.assert_close(some.prompt_embeddings[prompt], mean)
 
 
 def test_candidates_are_the_rows_of_each_prompt_in_any_order_of_rows():
@@ -135,6 +172,60 @@ def test_subsample_takes_at_most_n_of_each_users_own_pairs(n_pairs, seed):
     assert len(set(triples(fewer))) == len(fewer)
 
 
+@properties
+@given(seed=st.integers(0, 999))
+def test_pairs_in_order_are_in_one_order_whatever_they_were_in(seed):
+    some = toy_pairs(n_responses=5, n_users=4, n_pairs=40)  # some pairs twice
+    ordered = triples(shuffled(some, seed).in_order())
+    assert ordered == sorted(triples(some))
+    assert some.in_order().n_users == 4
+
+
+def test_no_pairs_have_an_order_too():
+    assert len(pairs(n_users=2).in_order()) == len(pairs(n_users=2).random_places(random(0))) == 0
+
+
+@properties
+@given(seed=st.integers(0, 999))
+def test_random_places_number_each_users_own_pairs(seed):
+    some = shuffled(toy_pairs(n_users=7, n_pairs=40), seed)
+    some = some.where(some.user != 3)
+    places = some.random_places(random(seed))
+    for user, count in enumerate(some.counts.tolist()):
+        assert sorted(places[some.user == user].tolist()) == list(range(count))
+
+
+def test_every_pair_comes_as_often_in_every_place():
+    some, generator = pairs((0, 1, 2), (1, 3, 4), (0, 5, 6), (0, 7, 8)), random(0)
+    places = torch.stack([some.random_places(generator) for _ in range(2000)])
+    assert (places[:, 1] == 0).all()
+    for pair in (0, 2, 3):
+        shares = places[:, pair].bincount(minlength=3) / 2000
+        assert (shares - 1 / 3).abs().max() < 0.04  # 3.8 standard errors
+
+
+@properties
+@given(n_pairs=st.integers(0, 12), seed=st.integers(0, 99))
+def test_subsample_takes_the_pairs_in_the_first_places(n_pairs, seed):
+    some = shuffled(toy_pairs(n_users=7, n_pairs=40), seed)
+    first = some.random_places(random(seed)) < n_pairs
+    assert triples(some.subsample(n_pairs, random(seed))) == triples(some.where(first))
+
+
+def test_subsample_draws_what_it_drew_before():
+    """Figures rest on it: positions by a uniform draw, the smallest of each user, in old order."""
+    some, draw = (
+        toy_pairs(n_users=7, n_pairs=40),
+        torch.rand(40, dtype=torch.float64, generator=random(3)),
+    )
+    smallest = [
+        sorted((float(draw[b]), b) for b in range(40) if some.user[b] == user)[:2]
+        for user in range(7)
+    ]
+    kept = sorted(b for user in smallest for _, b in user)
+    assert triples(some.subsample(2, random(3))) == triples(some.where(torch.tensor(kept)))
+
+
 def test_subsample_gives_every_pair_the_same_chance():
     some = pairs(*((0, row, row + 1) for row in range(5)), (1, 7, 8))
     generator = random(0)
@@ -150,9 +241,10 @@ def test_subsample_repeats_with_its_generator_and_differs_between_seeds():
 
 
 def test_moving_keeps_everything():
-    responses, some = Responses(FOUR, PROMPT, FOUR, ("a", "b")), toy_pairs()
+    responses, some = Responses(FOUR, PROMPT, FOUR, ("a", "b"), FOUR), toy_pairs()
     moved = responses.to("cpu")
     assert torch.equal(moved.embeddings, FOUR) and torch.equal(moved.traits, FOUR)
+    assert torch.equal(moved.prompt_embeddings, FOUR)
     assert moved.trait_names == ("a", "b")
     assert triples(some.to("cpu")) == triples(some) and some.to("cpu").n_users == some.n_users
 

@@ -28,7 +28,9 @@ CACHE = DATA / "source"
 
 
 def load(path=None) -> Responses:
-    """The 6,440 responses: embeddings (M, 384), prompt (M,), traits (M, 10); floats are float64.
+    """The 6,440 responses, floats in float64.
+
+    Embeddings (M, 384), prompt (M,), traits (M, 10), and embeddings of the 805 instructions alone.
 
     Args:
         path: another file that `build` wrote; its checksum file lies beside it.
@@ -43,12 +45,8 @@ def load(path=None) -> Responses:
         tensors["prompt"].long(),
         tensors["traits"].double(),
         tuple(about["traits"]),
+        tensors["prompt_embeddings"].double(),
     )
-
-
-def load_prompts(path=None) -> Tensor:
-    """Embeddings of the 805 instructions alone, (P, 384) float64; otherwise like `load`."""
-    return read(path)[0]["prompt_embeddings"].double()
 
 
 def read(path=None) -> tuple[dict[str, Tensor], dict]:
