@@ -1,9 +1,7 @@
-"""How good is a reward, how sure are we, and compared to what?
+"""How good is a reward, and compared to what?
 
-Everything is per user first; means and intervals are over users.
+Everything is per user first; `intervals.py` turns users into a mean.
 """
-
-from typing import NamedTuple
 
 import torch
 from scipy.optimize import linear_sum_assignment
@@ -12,17 +10,6 @@ from torch.nn import functional as F
 
 from lore_core.preferences import Preferences, Responses
 from lore_core.reward import LowRankReward
-
-
-class Interval(NamedTuple):
-    """A mean with the bounds of its interval."""
-
-    mean: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
 def accuracy(
@@ -46,41 +33,22 @@ def accuracy(
         ValueError: shapes do not fit.
     """
     preferences.check(responses)
-    won = reward.margins(responses.embeddings, preferences, weights) > 0
-    pairs = preferences.to(won.device)
-    wins = pairs.user[won].bincount(minlength=pairs.n_users)
-    return wins.to(responses.embeddings.dtype) / pairs.counts
+    return share_won(reward.margins(responses.embeddings, preferences, weights), preferences)
 
 
-def bootstrap(
-    values: Tensor, generator: torch.Generator, level: float = 0.95, repeats: int = 1000
-) -> Interval:
-    """Mean over users with a percentile interval, users drawn again with replacement.
+def share_won(margins: Tensor, preferences: Preferences) -> Tensor:
+    """Share of each user's pairs with a margin above zero.
 
     Args:
-        values: (N,) one number per user; NaN (a user without pairs) is left out.
-        generator: source of the draws.
-        level: share of the resampled means inside the interval.
-        repeats: number of resamples.
+        margins: (B,).
+        preferences: the B pairs.
 
     Returns:
-        The mean, and the two bounds.
-
-    Raises:
-        ValueError: no user has a number.
-
-    Source: Efron (1979), percentile interval.
+        (N,); a tie is not a win, a user without pairs has NaN.
     """
-    if not 0 < level < 1:
-        raise ValueError(f"level is {level}, expected a share between 0 and 1, such as 0.95")
-    values = values[~values.isnan()].double().cpu()
-    if len(values) == 0:
-        raise ValueError("no user has a pair, so there is nothing to average")
-    draws = torch.randint(len(values), (repeats, len(values)), generator=generator)
-    means = values[draws].mean(1)
-    tail = (1 - level) / 2
-    low, high = means.quantile(torch.tensor([tail, 1 - tail], dtype=torch.float64))
-    return Interval(float(values.mean()), float(low), float(high))
+    pairs = preferences.to(margins.device)
+    wins = pairs.user[margins > 0].bincount(minlength=pairs.n_users)
+    return wins.to(margins.dtype) / pairs.counts
 
 
 def other_users(weights: Tensor, generator: torch.Generator) -> Tensor:

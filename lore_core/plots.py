@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from lore_core import style
-from lore_core.evaluate import Interval
+from lore_core.intervals import Interval
 
 DARK = "#5F5F5F"  # grey that can still be read when the figure is shown at half its width
 CORNERS = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.5, 3**0.5 / 2]], dtype=torch.float64)

@@ -7,8 +7,8 @@ from pathlib import Path
 import matplotlib as mpl
 from torch import Tensor
 
-from lore_core.evaluate import Interval
 from lore_core.files import whole
+from lore_core.intervals import Interval
 from lore_core.paths import ROOT
 
 # Okabe and Ito's palette: told apart by colour-blind readers. One colour per idea, everywhere.

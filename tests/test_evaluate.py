@@ -1,11 +1,11 @@
-"""Accuracies count what they should, intervals are as wide as they should be, controls control."""
+"""Accuracies count what they should, controls control."""
 
 import pytest
 import torch
 from worlds import normal, pairs, planted, random, shuffled, swapped, toy_pairs
 
 from lore_core import LowRankReward, Responses, accuracy, fit_basis
-from lore_core.evaluate import Interval, alignment, bootstrap, other_users
+from lore_core.evaluate import alignment, other_users, share_won
 from lore_core.study import BLOCKS
 
 LINE = Responses(
@@ -59,44 +59,10 @@ def test_accuracy_says_when_the_users_are_not_those_of_the_fit():
         accuracy(UP, LINE, pairs((0, 1, 0), n_users=2))
 
 
-def test_interval_is_a_percentile_interval_of_resampled_means():
-    """For a mean of many values that is mean ± 1.96 standard errors."""
-    values = normal(400)
-    interval = bootstrap(values, random(0), repeats=4000)
-    error = float(values.std()) / 20
-    assert interval.mean == pytest.approx(float(values.mean()))
-    assert interval.low == pytest.approx(interval.mean - 1.96 * error, abs=0.15 * error)
-    assert interval.high == pytest.approx(interval.mean + 1.96 * error, abs=0.15 * error)
-
-
-def test_a_higher_level_is_a_wider_interval():
-    narrow, wide = (bootstrap(normal(100), random(0), level) for level in (0.5, 0.99))
-    assert wide.low < narrow.low < narrow.mean < narrow.high < wide.high
-
-
-def test_equal_users_leave_no_doubt():
-    assert bootstrap(torch.full((9,), 0.75), random(0)) == Interval(0.75, 0.75, 0.75)
-
-
-def test_users_without_pairs_are_left_out_of_the_mean():
-    values = torch.tensor([0.0, torch.nan, 1.0])
-    interval = bootstrap(values, random(0))
-    assert interval == bootstrap(torch.tensor([0.0, 1.0]), random(0))
-    assert interval.mean == 0.5
-
-
-def test_nobody_with_a_pair_is_said():
-    with pytest.raises(ValueError, match="no user has a pair, so there is nothing to average"):
-        bootstrap(torch.full((3,), torch.nan), random(0))
-
-
-def test_bootstrap_repeats_with_its_generator_and_differs_between_seeds():
-    one, again, other = (bootstrap(normal(20), random(seed)) for seed in (0, 0, 1))
-    assert one == again != other
-
-
-def test_an_interval_prints_with_three_digits():
-    assert str(Interval(0.88812, 0.87, 0.9)) == "0.888 [0.870, 0.900]"
+def test_a_share_is_won_where_the_margin_is_above_zero():
+    asked = pairs((0, 1, 0), (0, 2, 0), (2, 0, 3), (2, 3, 2), (2, 0, 1), n_users=3)
+    shares = share_won(torch.tensor([1.0, 0.0, 1e-9, -1e-9, torch.inf]), asked)
+    assert shares[[0, 2]].tolist() == pytest.approx([1 / 2, 2 / 3]) and shares[1].isnan()
 
 
 @pytest.mark.parametrize("n", [2, 3, 10])

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lore_core import plots, style
-from lore_core.evaluate import Interval
+from lore_core.intervals import Interval
 
 SURE = Interval(0.5, 0.4, 0.6)
 THREE = torch.eye(3, dtype=torch.float64)
