@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from lore_core import devices
+from lore_core.by_user import rectangles
 from lore_core.checks import float_matrix
 from lore_core.newton import Shots, inside, newton
 from lore_core.objective import average, pair_loss
@@ -71,8 +72,11 @@ def newton_weights(
     gaps: Tensor, pairs: Preferences, start: Tensor, crowd: Tensor, recipe: Recipe
 ) -> Tensor:
     """Each user's one best answer; the start only says where the search begins."""
-    shots = Shots(gaps.double(), pairs, recipe.prior * inside(crowd))
-    return newton(shots, start, recipe.steps)
+    weights, prior = inside(start), recipe.prior * inside(crowd)
+    for users, places, there in rectangles(pairs.user, pairs.n_users):
+        shots = Shots(gaps.double()[places] * there[..., None], prior)
+        weights[users] = newton(shots, weights[users], recipe.steps)
+    return weights
 
 
 def adam_weights(gaps: Tensor, pairs: Preferences, logits: Tensor, recipe: Recipe) -> Tensor:

@@ -6,7 +6,8 @@ Convex, and kept inside by the logarithm. Steps are taken in units of the weight
 (w -> w ∘ (1 + y)), in which the curvature of the prior is constant. Large gaps make the loss nearly
 a row of corners, so they are first scaled down and then let grow, each time from the last answer.
 
-Shapes: N users, B pairs, K weights. Nothing larger than (B, K) or (N, K, K) is made.
+Shapes: N users, n pairs each (those of a user with fewer are filled up with gaps of zero, which
+say nothing), K weights.
 """
 
 import math
@@ -17,8 +18,6 @@ import torch
 from torch import Tensor
 
 from lore_core.objective import pair_loss
-from lore_core.preferences import Preferences
-from lore_core.reward import pair_margins
 
 EASY = 8.0  # gaps up to this size need no scaling down
 NEAR = 1e-12  # a promised decrease, relative to the loss, that is not worth another step
@@ -26,25 +25,26 @@ NEAR = 1e-12  # a promised decrease, relative to the loss, that is not worth ano
 
 @dataclass(frozen=True, eq=False)
 class Shots:
-    """What is minimised: gaps (B, K) of the users' pairs, and a prior (K,) that keeps w inside."""
+    """What is minimised: gaps (N, n, K) of the pairs, and a prior (K,) that keeps w inside."""
 
     gaps: Tensor
-    pairs: Preferences
     prior: Tensor
 
     def losses(self, weights: Tensor) -> Tensor:
         """Each user's objective, (N,)."""
-        fit = pair_loss(pair_margins(self.gaps, weights, self.pairs.user))
-        return per_user(fit, self.pairs) - (self.prior * weights.log()).sum(-1)
+        margins = (self.gaps @ weights[..., None])[..., 0]
+        return pair_loss(margins).sum(1) - weights.log() @ self.prior
 
     def derivatives(self, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Gradient (N, K) and Hessian (N, K, K) with respect to y, where w -> w ∘ (1 + y)."""
-        gaps = self.gaps * weights[self.pairs.user]
-        margins = gaps.sum(-1, keepdim=True)
-        slope, bend = -(-margins).sigmoid(), margins.sigmoid() * (-margins).sigmoid()
-        gradient = per_user(slope * gaps, self.pairs) - self.prior
-        columns = [per_user(bend * column[:, None] * gaps, self.pairs) for column in gaps.T]
-        return gradient, torch.stack(columns, 1) + self.prior.diag()
+        gaps = self.gaps * weights[:, None]
+        wrong = (-gaps.sum(-1, keepdim=True)).sigmoid()
+        gradient = -(gaps * wrong).sum(1) - self.prior
+        return gradient, gaps.mT @ (gaps * (wrong * (1 - wrong))) + self.prior.diag()
+
+    def where(self, keep: Tensor) -> "Shots":
+        """The problems of some users."""
+        return self if keep.all() else replace(self, gaps=self.gaps[keep])
 
 
 def newton(shots: Shots, start: Tensor, steps: int) -> Tensor:
@@ -56,7 +56,7 @@ def newton(shots: Shots, start: Tensor, steps: int) -> Tensor:
         steps: at most so many steps for each scale of the gaps.
     """
     weights = inside(start)
-    largest = float(shots.gaps.abs().max()) if len(shots.gaps) else 0.0
+    largest = float(shots.gaps.abs().max()) if shots.gaps.numel() else 0.0
     stages = max(0, math.ceil(math.log(max(largest, EASY) / EASY, 4)))
     for stage in range(stages, -1, -1):
         weights, left = descend(replace(shots, gaps=shots.gaps * 0.25**stage), weights, steps)
@@ -67,17 +67,20 @@ def newton(shots: Shots, start: Tensor, steps: int) -> Tensor:
 
 def descend(shots: Shots, weights: Tensor, steps: int) -> tuple[Tensor, float]:
     """Damped Newton steps from `weights`; also the largest relative decrease still promised."""
+    found, moving = weights.clone(), torch.arange(len(weights), device=weights.device)
     left = math.inf
     for _ in range(steps):
         gradient, hessian = shots.derivatives(weights)
         direction = simplex_direction(gradient, hessian, weights)
-        decrement = -(gradient * direction).sum(-1).clamp_max(0)
-        loss = shots.losses(weights)
-        left = float((decrement / (1 + loss.abs())).max())
-        if left < NEAR:
+        decrement, loss = -(gradient * direction).sum(-1).clamp_max(0), shots.losses(weights)
+        promised = decrement / (1 + loss.abs())
+        left, go_on = float(promised.max()), promised >= NEAR
+        if not go_on.any():
             break
-        weights = line_search(shots, weights, direction, decrement, loss)
-    return weights, left
+        moving, shots = moving[go_on], shots.where(go_on)  # who has arrived costs nothing more
+        here = (t[go_on] for t in (weights, direction, decrement, loss))
+        weights = found[moving] = line_search(shots, *here)
+    return found, left
 
 
 def simplex_direction(gradient: Tensor, hessian: Tensor, weights: Tensor) -> Tensor:
@@ -109,8 +112,3 @@ def inside(weights: Tensor) -> Tensor:
     """Weights in float64 that sum to one, kept off the edge, where the logarithm ends."""
     weights = weights.double().clamp_min(1e-12)
     return weights / weights.sum(-1, keepdim=True)
-
-
-def per_user(values: Tensor, pairs: Preferences) -> Tensor:
-    """Sum rows (B, ...) by user, (N, ...)."""
-    return values.new_zeros(pairs.n_users, *values.shape[1:]).index_add(0, pairs.user, values)
