@@ -1,0 +1,159 @@
+"""One method's part in a comparison: chosen on validation data, then tested, once, on everything.
+
+Shapes: N seen users, N' unseen users, S shot counts, R repeats.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from lore_core.curves import few_shot_accuracy
+from lore_core.evaluate import other_users
+from lore_core.files import whole
+from lore_core.preferences import Responses
+from lore_core.recipes import FEW_SHOT
+from lore_core.reward import LowRankReward, reference_direction
+from lore_core.rivals import LowRank, Method, Model, choose
+from lore_core.steering import best_of_n, perfect, true_utility
+from lore_core.study import Study, draw_study
+
+SEEN, UNSEEN = "seen users, unseen prompts", "unseen users, unseen prompts"
+TENSORS = ("seen", "curve", "control", "utility")
+NOTHING_TRAINED = {"chosen": "", "validation": [], "parameters": 0}
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What is the same for every method.
+
+    Args:
+        concentration: of the crowd.
+        n_seen, n_unseen: users.
+        n_pairs: training pairs per seen user.
+        pool: pairs of each new user that shots are drawn from.
+        counts: shot counts of the curve, none above `pool`.
+        repeats: random orders of each new user's pool.
+        shots: the count at which settings are chosen, tables read and responses steered.
+        seed: of all draws.
+    """
+
+    concentration: float
+    n_seen: int
+    n_unseen: int
+    n_pairs: int
+    pool: int
+    counts: tuple[int, ...]
+    repeats: int
+    shots: int
+    seed: int
+
+    def study(self, responses: Responses) -> Study:
+        """The crowd and its pairs."""
+        sizes = self.n_seen, self.n_unseen, self.n_pairs, self.pool
+        return draw_study(responses, self.concentration, *sizes, self.seed)
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """How one method did; accuracies are on unseen prompts.
+
+    Args:
+        seen: (N,) accuracy of seen users.
+        curve: (S, R, N') accuracy of unseen users.
+        control: (N',) accuracy after `Rules.shots` shots of another user instead of one's own.
+        utility: (N',) true utility of the best of n after `Rules.shots` shots, mean over prompts.
+        about: chosen settings, validation scores of all candidates, parameters, seconds.
+    """
+
+    seen: Tensor
+    curve: Tensor
+    control: Tensor
+    utility: Tensor
+    about: dict
+
+    def save(self, path) -> None:
+        """Write a safetensors file, whole or not at all."""
+        tensors = {name: getattr(self, name).double().contiguous() for name in TENSORS}
+        with whole(path) as unfinished:
+            save_file(tensors, unfinished, {"about": json.dumps(self.about)})
+
+    @classmethod
+    def load(cls, path) -> Result:
+        """Read what `save` wrote."""
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in TENSORS}
+            return cls(**tensors, about=json.loads(file.metadata()["about"]))
+
+
+def compete(candidates: list[Method], study: Study, rules: Rules, device=None) -> Result:
+    """Choose among a method's candidates on validation data, then test the chosen one.
+
+    Args:
+        candidates: settings of one method.
+        study: of the rules.
+        rules: the same for every method.
+        device: where to train.
+    """
+    began = time.perf_counter()
+    choice = choose(candidates, study, rules.shots, rules.seed, device)
+    trained = time.perf_counter()
+    model, tests = choice.model, study.tests
+    curve, personal = few_shot_accuracy(
+        model, study.responses, study.shots, tests[UNSEEN], rules.counts, rules.repeats, rules.seed
+    )
+    about = {
+        "chosen": choice.settings,
+        "validation": choice.scores,
+        "parameters": model.parameter_count,
+        "seconds to train all candidates": round(trained - began, 1),
+        "seconds to adapt and test": round(time.perf_counter() - trained, 1),
+    }
+    own = personal[rules.counts.index(rules.shots), 0]
+    return Result(
+        model.accuracy(study.responses, tests[SEEN]), curve, *look_closer(model, study, own), about
+    )
+
+
+def look_closer(model: Model, study: Study, own: Tensor) -> tuple[Tensor, Tensor]:
+    """Accuracy with another user's shots, and the true utility of the best of n, both (N',)."""
+    others = other_users(own, torch.Generator().manual_seed(0))
+    control = model.accuracy(study.responses, study.tests[UNSEEN], others)
+    rows = best_of_n(model, study.responses, study.prompts.test, own)
+    return control, true_utility(study.responses, study.tastes[study.users.test], rows)
+
+
+def known_tastes(study: Study, rules: Rules) -> Result:
+    """The ceiling: users whose true tastes are known, read through the embedding.
+
+    One direction per trait is fitted to the traits of the seen prompts; nobody's pairs are used.
+    """
+    responses, seen = study.responses, torch.isin(study.responses.prompt, study.prompts.train)
+    columns = [
+        reference_direction(responses.embeddings[seen], trait) for trait in responses.traits[seen].T
+    ]
+    tastes, new = study.tastes[study.users.train], study.tastes[study.users.test]
+    basis = LowRankReward(torch.stack(columns, 1), torch.zeros_like(tastes))
+    model = LowRank(basis, FEW_SHOT, 0)
+    unseen = model.accuracy(responses, study.tests[UNSEEN], new)
+    curve = unseen.expand(len(rules.counts), rules.repeats, -1)
+    seen_users = model.accuracy(responses, study.tests[SEEN], tastes)
+    return Result(seen_users, curve, *look_closer(model, study, new), NOTHING_TRAINED)
+
+
+def perfect_observer(study: Study, rules: Rules) -> Result:
+    """Who knows every taste and sees the traits themselves: never wrong, gives everybody the best.
+
+    (Users without noise only; for noisy ones accuracy would be below one.)
+    """
+    new = study.tastes[study.users.test]
+    rows = perfect(study.responses, study.prompts.test, new)
+    seen, curve = torch.ones(study.train.n_users), torch.ones(len(rules.counts), rules.repeats, 1)
+    control, utility = torch.full((len(new),), torch.nan), true_utility(study.responses, new, rows)
+    return Result(seen, curve.expand(-1, -1, len(new)), control, utility, NOTHING_TRAINED)

@@ -1,0 +1,74 @@
+"""Few-shot curves: accuracy of new users against the number of pairs that they give.
+
+Each user's pairs are put in a random order, again and again; n shots are the first n of an order.
+All shot counts, orders and users stand side by side as if they were different users, so a method
+adapts all of them in one call.
+
+Shapes: S shot counts, R repeats (orders), N users, p numbers kept per user.
+
+Source: Figure 2 of LoRe (arXiv 2504.14439), which repeats each shot count on random subsamples.
+"""
+
+import torch
+from torch import Tensor
+
+from lore_core.preferences import Preferences, Responses
+from lore_core.rivals.protocol import Model
+
+
+def few_shots(
+    pool: Preferences, counts: list[int], repeats: int, generator: torch.Generator
+) -> Preferences:
+    """The pairs of S · R · N users: user u of order r with counts[s] shots is (s R + r) N + u.
+
+    Args:
+        pool: pairs of N users.
+        counts: S numbers of shots.
+        repeats: R.
+        generator: source of the orders, on the CPU.
+
+    Raises:
+        ValueError: a user has fewer pairs than the largest count.
+    """
+    fewest = int(pool.counts.min())
+    if fewest < max(counts):
+        raise ValueError(
+            f"a user has {fewest} pairs, but {max(counts)} shots are asked for; leave such users "
+            "out, or ask for fewer shots"
+        )
+    places = torch.stack([pool.random_places(generator) for _ in range(repeats)])  # (R, B)
+    taken = torch.stack([places < count for count in counts])  # (S, R, B)
+    virtual, pair = taken.flatten(0, 1).nonzero().unbind(1)
+    user = virtual * pool.n_users + pool.user[pair]
+    n_users = len(counts) * repeats * pool.n_users
+    return Preferences(user, pool.chosen[pair], pool.rejected[pair], n_users)
+
+
+def few_shot_accuracy(
+    model: Model,
+    responses: Responses,
+    pool: Preferences,
+    tests: Preferences,
+    counts: list[int],
+    repeats: int,
+    seed: int,
+) -> tuple[Tensor, Tensor]:
+    """Adapt new users to every number of shots, and test them.
+
+    Args:
+        model: what was learned from seen users.
+        responses: what is ranked.
+        pool: pairs of N new users that shots are drawn from.
+        tests: other pairs of the same users.
+        counts, repeats: S and R.
+        seed: of the orders, and of the method's own draws.
+
+    Returns:
+        Accuracies (S, R, N), and what the method keeps of everybody (S, R, N, p).
+    """
+    shots = few_shots(pool, counts, repeats, torch.Generator().manual_seed(seed))
+    personal = model.adapt(responses, shots, seed)
+    personal = personal.view(len(counts), repeats, pool.n_users, -1)
+    slices = personal.flatten(0, 1)
+    accuracy = torch.stack([model.accuracy(responses, tests, one) for one in slices])
+    return accuracy.view(personal.shape[:3]), personal

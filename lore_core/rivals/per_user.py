@@ -1,0 +1,146 @@
+"""One linear model per user, nothing shared but the point to which it is drawn.
+
+    minimise over v_u    Σ_b log(1 + exp(-x_b · v_u))  +  ridge / 2 · ||v_u - v||²
+
+x_b = e(chosen_b) - e(rejected_b). A user's few differences span everything their pairs can say, so
+v_u = v + Σ_b a_b x_b, and Newton's method runs on the n numbers a instead of the d of v_u.
+
+Shapes: N users, n pairs each, d features.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from lore_core import counting
+from lore_core.by_user import rectangles
+from lore_core.preferences import Preferences, Responses
+from lore_core.rivals.protocol import Method, Model
+
+CELLS = 2**14  # differences held at once: bounds the memory
+STEPS = 50  # of Newton's method; a handful is the rule
+
+
+@dataclass(frozen=True, eq=False)
+class PerUserModel(Model):
+    """A direction for each user; v, the one they are drawn to, is all that is shared."""
+
+    kind: ClassVar[str] = "one model per user"
+    personal: Tensor
+    shared: Tensor
+    ridge: float
+    parameter_count: int
+
+    @property
+    def crowd(self) -> Tensor:
+        return self.shared
+
+    def scores(self, responses: Responses, personal: Tensor, user: Tensor, rows: Tensor) -> Tensor:
+        everybody = personal @ responses.embeddings.to(personal).T  # (N, M): score once
+        return everybody[user, rows]
+
+    def adapt(self, responses: Responses, shots: Preferences, seed: int = 0) -> Tensor:
+        return ridge_logistic(responses, shots, self.shared, self.ridge)
+
+    def state(self) -> tuple[dict[str, Tensor], dict]:
+        tensors = {"personal": self.personal, "shared": self.shared}
+        return tensors, {"ridge": self.ridge, "parameter_count": self.parameter_count}
+
+    @classmethod
+    def restore(cls, tensors: dict[str, Tensor], settings: dict) -> PerUserModel:
+        return cls(**tensors, **settings)
+
+
+@dataclass(frozen=True)
+class PerUser:
+    """One ridge logistic regression per user.
+
+    Args:
+        ridge: λ > 0.
+        towards: a method whose single direction users are drawn to; None draws them to zero.
+    """
+
+    ridge: float = 0.1
+    towards: Method | None = field(default=None)
+
+    def fit(self, responses, train, *, validation=None, seed=0, device=None) -> PerUserModel:
+        d = responses.embeddings.shape[1]
+        shared, trained = responses.embeddings.new_zeros(d), 0
+        if self.towards is not None:
+            model = self.towards.fit(
+                responses, train, validation=validation, seed=seed, device=device
+            )
+            if model.personal.shape[1] != 1:
+                raise ValueError(f"{self.towards} has no single direction to draw users to")
+            shared, trained = model.reward.basis[:, 0], model.parameter_count
+        personal = ridge_logistic(responses, train, shared, self.ridge)
+        count = counting.per_user(d, train.n_users) + trained
+        return PerUserModel(personal, shared, self.ridge, count)
+
+
+def ridge_logistic(
+    responses: Responses, pairs: Preferences, shared: Tensor, ridge: float
+) -> Tensor:
+    """Every user's own direction, (N, d).
+
+    Args:
+        responses: what is ranked.
+        pairs: pairs of N users; one without pairs gets `shared`.
+        shared: (d,), where the ridge pulls.
+        ridge: λ > 0.
+    """
+    if not ridge > 0:
+        raise ValueError(f"ridge is {ridge}, expected a number above 0")
+    pairs.check(responses)
+    rows, shared = responses.embeddings, shared.double()  # the last digits decide when to stop
+    directions = shared.repeat(pairs.n_users, 1)
+    for users, places, there in rectangles(pairs.user, pairs.n_users, CELLS):
+        gaps = rows[pairs.chosen[places]].double() - rows[pairs.rejected[places]].double()
+        gaps *= there[..., None]
+        shares = newton(gaps @ gaps.mT, gaps @ shared, there, ridge)
+        directions[users] += (shares[:, None] @ gaps)[:, 0]
+    return directions.to(rows)
+
+
+def newton(gram: Tensor, start: Tensor, there: Tensor, ridge: float) -> Tensor:
+    """The minimising a, (N, n): damped Newton steps for all users at once.
+
+    Args:
+        gram: (N, n, n) inner products of each user's differences.
+        start: (N, n) margins under the shared direction.
+        there: (N, n) which pairs exist.
+        ridge: λ.
+    """
+
+    def losses(a):
+        pull = (gram @ a[..., None])[..., 0]
+        fit = F.softplus(-(start + pull)) * there
+        return fit.sum(1) + ridge / 2 * (a * pull).sum(1)
+
+    a, identity = torch.zeros_like(start), torch.eye(gram.shape[-1]).to(gram)
+    for _ in range(STEPS):
+        margins = start + (gram @ a[..., None])[..., 0]
+        slope = (-margins).sigmoid() * there
+        bend = slope * margins.sigmoid()
+        left = slope - ridge * a
+        if left.abs().max() < 1e-10:
+            break
+        step = torch.linalg.solve(bend[..., None] * gram + ridge * identity, left)
+        a = halved(losses, a, step)
+    return a
+
+
+def halved(losses, a: Tensor, step: Tensor) -> Tensor:
+    """Go along `step`, halved for each user until the loss does not grow."""
+    before, size = losses(a), a.new_ones(len(a), 1)
+    for _ in range(30):
+        worse = losses(a + size * step) > before + 1e-12 * (1 + before)
+        if not worse.any():
+            break
+        size = torch.where(worse[:, None], size / 2, size)
+    return a + size * step

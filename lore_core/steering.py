@@ -1,0 +1,45 @@
+"""Best of n: of the candidates that a prompt has, give each user the one their reward ranks first.
+
+Shapes: P prompts, C candidates each, N users, T traits.
+"""
+
+import torch
+from torch import Tensor
+
+from lore_core.preferences import Responses
+from lore_core.rivals.protocol import Model
+
+
+def best_of_n(model: Model, responses: Responses, prompts: Tensor, personal: Tensor) -> Tensor:
+    """For each user and prompt the row of the candidate with the highest reward, (N, P).
+
+    Args:
+        model: gives the rewards.
+        responses: what is chosen from.
+        prompts: (P,) prompt ids.
+        personal: (N, p) what `model` keeps of the users.
+    """
+    rows = responses.candidates_of(prompts)
+    n = len(personal)
+    user = torch.arange(n).repeat_interleave(rows.numel())
+    rewards = model.scores(responses, personal, user, rows.flatten().repeat(n))
+    best = rewards.view(n, *rows.shape).argmax(2)
+    return rows[torch.arange(len(rows)), best]
+
+
+def true_utility(responses: Responses, tastes: Tensor, rows: Tensor) -> Tensor:
+    """What each user thinks of what they were given, on average over prompts, (N,).
+
+    Args:
+        responses: with traits.
+        tastes: (N, T).
+        rows: (N, P) as from `best_of_n`.
+    """
+    return torch.einsum("npt,nt->np", responses.traits[rows], tastes).mean(1)
+
+
+def perfect(responses: Responses, prompts: Tensor, tastes: Tensor) -> Tensor:
+    """The rows that an observer who knows every taste would choose, (N, P)."""
+    rows = responses.candidates_of(prompts)
+    utility = torch.einsum("pct,nt->npc", responses.traits[rows], tastes)
+    return rows[torch.arange(len(rows)), utility.argmax(2)]
