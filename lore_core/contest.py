@@ -54,6 +54,13 @@ class Rules:
     shots: int
     seed: int
 
+    def __post_init__(self):
+        if self.shots not in self.counts or max(self.counts) > self.pool:
+            raise ValueError(
+                f"shots is {self.shots}, pool {self.pool}, counts {self.counts}; expected shots "
+                "among the counts, and no count above the pool"
+            )
+
     def study(self, responses: Responses) -> Study:
         """The crowd and its pairs."""
         sizes = self.n_seen, self.n_unseen, self.n_pairs, self.pool

@@ -257,7 +257,9 @@ def test_margins_are_differences_of_scores(name):
 
 
 def test_as_many_rows_as_users_are_asked_for(name):
-    with pytest.raises(ValueError, match=r"expected \(20, .*\): one row per user .* pass what adapt returned"):
+    with pytest.raises(
+        ValueError, match=r"expected \(20, .*\): one row per user .* pass what adapt returned"
+    ):
         margins(fitted(name), BLOCKS[3])
 
 

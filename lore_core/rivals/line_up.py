@@ -21,8 +21,7 @@ RANKS = (2, 3, 4, 6, 8, 12)
 # What fitted these data in a few tries on validation pairs, at concentration 0.1.
 LIKE_LORE = NewUser(learning_rate=0.3, epochs=40, batch=None, random=False, prior=FEW_SHOT.prior)
 VPL_HERE = VPL(
-    kl=1e-3,
-    cycle=10**9,
+    cycle=None,
     context=(1, 20),
     users=16,
     targets=8,
@@ -41,7 +40,7 @@ PAL_HERE = PAL(
 )
 
 
-def vpl(hidden: int, latent: int, kl: float = 1e-3) -> VPL:
+def vpl(hidden: int, latent: int, kl: float = 1e-4) -> VPL:
     """VPL with other widths, trained as these data need it."""
     return replace(VPL_HERE, hidden=hidden, latent=latent, kl=kl)
 
@@ -76,7 +75,7 @@ LINE_UP: dict[str, list[Method]] = {
         vpl(128, 128),
         vpl(256, 64),
         vpl(256, 256),
-        vpl(256, 64, kl=1e-4),
+        vpl(256, 64, kl=1e-5),
     ],
     "pal_a_published": [PAL(form=PALAModel)],
     "pal_a": [

@@ -43,7 +43,8 @@ class Method(Protocol):
             responses: what is ranked.
             train: pairs of N users.
             validation: further pairs of the same users, used only to stop in time.
-            seed: of every random draw.
+            seed: of every random draw; on a CPU one seed repeats exactly, on a GPU the order of
+                sums may differ.
             device: where to compute; default a GPU if there is one.
         """
 

@@ -26,7 +26,7 @@ class VPL:
     Args:
         hidden, latent: widths.
         kl: weight of the KL term; the published runs use 1e-4, 3e-6 or 0, by data set.
-        cycle: steps in which β goes from a tenth of `kl` to all of it and back.
+        cycle: steps in which β goes from a tenth of `kl` to all of it and back; None keeps it there.
         context: smallest and largest number of pairs that a latent is inferred from.
         users, targets: users per step, and pairs of each that are predicted.
         learning_rate, decay: of AdamW.
@@ -37,7 +37,7 @@ class VPL:
     hidden: int = 512
     latent: int = 512
     kl: float = 3e-6
-    cycle: int = 10_000
+    cycle: int | None = 10_000
     context: tuple[int, int] = (2, 8)
     users: int = 8
     targets: int = 4
@@ -84,6 +84,8 @@ class VPL:
 
     def beta(self, step: int) -> float:
         """The weight of the KL term: from a tenth to all of it and back, along a cosine."""
+        if self.cycle is None:
+            return self.kl
         return self.kl * (0.1 + 0.45 * (1 - math.cos(2 * math.pi * step / self.cycle)))
 
 
