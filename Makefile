@@ -18,12 +18,12 @@ export JUPYTER_PREFER_ENV_PATH = 1
 unexport MPLBACKEND
 
 # What runs headless runs two at a time, one thread each, without progress bars or personal settings.
-course test lessons: export OMP_NUM_THREADS = 1
-course test lessons: export PYTHONHASHSEED = 0
-course test lessons: export TQDM_DISABLE = 1
-course test lessons: export IPYTHONDIR = $(CURDIR)/.venv/ipython
+course figures test lessons: export OMP_NUM_THREADS = 1
+course figures test lessons: export PYTHONHASHSEED = 0
+course figures test lessons: export TQDM_DISABLE = 1
+course figures test lessons: export IPYTHONDIR = $(CURDIR)/.venv/ipython
 
-.PHONY: help course test lab data lessons lock clean
+.PHONY: help course figures test lab data lessons lock clean
 
 help:
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -33,6 +33,9 @@ $(STAMP):
 
 course: $(STAMP) ## run the lessons that changed, write figures/, show a table
 	@$(PY) workflow/course.py
+
+figures: $(STAMP) ## train every method in full, write the tables of figures/, run the lessons on them
+	@$(PY) workflow/figures.py $(FULL)
 
 # The lessons run twice: as an older CPU would compute them, and as this one does. LORE_OUT keeps
 # their figures off the committed ones. All parts run, and pytest's summary comes last.

@@ -7,6 +7,8 @@ from glob import glob
 PYTHON = sys.executable
 LIBRARY = sorted(glob("lore_core/**/*.py", recursive=True))
 DATA = sorted(glob("data/*.safetensors"))
+TABLES = sorted(glob("figures/*.csv"))  # what `make figures` wrote
+READ_TABLES = ("05", "06")
 
 
 wildcard_constraints:
@@ -20,6 +22,7 @@ rule all:
 
 rule lesson:
     input:
+        lambda wildcards: TABLES if wildcards.lesson.startswith(READ_TABLES) else [],
         "notebooks/{lesson}.ipynb",
         "requirements.lock",
         "workflow/run_lesson.py",

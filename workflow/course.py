@@ -28,15 +28,14 @@ def forget_what_no_longer_stands() -> None:
             receipts.receipt(lesson).unlink(missing_ok=True)
 
 
-def run(lock: IO) -> tuple[int, int]:
-    """Snakemake's exit code and how many lessons it finished.
+def run(lock: IO, arguments: list[str], jobs: str) -> tuple[int, int]:
+    """Snakemake's exit code and how many jobs it finished; `jobs` is the reader's word for them.
 
-    The lessons speak to the reader. Snakemake speaks to its log; only its count is passed on.
+    The jobs speak to the reader. Snakemake speaks to its log; only its count is passed on.
     The lock is the standard input of every process started here, so it is let go when the last of
     them ends, however it ends, and there is no stale lock to remove.
     """
-    targets = [f"build/{lesson}.json" for lesson in receipts.lessons()]
-    command = [sys.executable, "-m", "snakemake", "--nolock", *targets]
+    command = [sys.executable, "-m", "snakemake", "--nolock", *arguments]
     finished = 0
     with (
         LOG.open("w") as log,
@@ -48,7 +47,7 @@ def run(lock: IO) -> tuple[int, int]:
             log.write(line)
             if count := re.match(r"(\d+) of (\d+) steps", line):
                 finished = int(count[1])
-                print(f"  {finished} of {count[2]} lessons", flush=True)
+                print(f"  {finished} of {count[2]} {jobs}", flush=True)
     return snakemake.returncode, finished
 
 
@@ -59,7 +58,8 @@ def main() -> int:
     with (receipts.BUILD / ".lock").open("a+") as lock:
         enter(lock)
         forget_what_no_longer_stands()
-        code, finished = run(lock)
+        targets = [f"build/{lesson}.json" for lesson in receipts.lessons()]
+        code, finished = run(lock, targets, "lessons")
     if code == 0 and not finished:
         print("Nothing to be done: every lesson is up to date.")
     table.show()
