@@ -196,6 +196,12 @@ def test_rules_draw_the_same_crowd_for_every_method():
     assert (world.train.n_users, world.shots.n_users) == (20, 12)
 
 
+@pytest.mark.parametrize("change", [{"shots": 5}, {"pool": 8}])
+def test_rules_that_cannot_be_followed_are_refused(change):
+    with pytest.raises(ValueError, match="expected shots among the counts, and no count above"):
+        replace(RULES, **change)
+
+
 @pytest.mark.parametrize("make", [lambda: result(TRAIT), lambda: perfect_observer(study(), RULES)])
 def test_saved_and_loaded_a_result_is_the_same(make, tmp_path):
     make().save(tmp_path / "new folder" / "result")

@@ -145,6 +145,7 @@ def test_divergence_is_that_of_normal_distributions():
 
 
 def test_the_weight_of_the_divergence_goes_from_a_tenth_to_all_of_it_and_back():
+    assert VPL(kl=2.0, cycle=None).beta(7) == 2.0
     beta = VPL(kl=2.0, cycle=100).beta
     assert [beta(step) for step in (0, 25, 50, 75, 100, 150)] == pytest.approx(
         [0.2, 1.1, 2.0, 1.1, 0.2, 2.0]

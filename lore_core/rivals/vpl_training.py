@@ -26,7 +26,7 @@ class VPL:
     Args:
         hidden, latent: widths.
         kl: weight of the KL term; the published runs use 1e-4, 3e-6 or 0, by data set.
-        cycle: steps in which β goes from a tenth of `kl` to all of it and back; None keeps it there.
+        cycle: steps in which β goes from a tenth of `kl` to all of it and back; None: always all.
         context: smallest and largest number of pairs that a latent is inferred from.
         users, targets: users per step, and pairs of each that are predicted.
         learning_rate, decay: of AdamW.
