@@ -69,6 +69,13 @@ def few_shot_accuracy(
     shots = few_shots(pool, counts, repeats, torch.Generator().manual_seed(seed))
     personal = model.adapt(responses, shots, seed)
     personal = personal.view(len(counts), repeats, pool.n_users, -1)
-    slices = personal.flatten(0, 1)
-    accuracy = torch.stack([model.accuracy(responses, tests, one) for one in slices])
-    return accuracy.view(personal.shape[:3]), personal
+    everybody = repeated(tests, repeats)
+    accuracy = [model.accuracy(responses, everybody, some.flatten(0, 1)) for some in personal]
+    return torch.stack(accuracy).view(personal.shape[:3]), personal
+
+
+def repeated(pairs: Preferences, times: int) -> Preferences:
+    """The same pairs for so many copies of the users: user u of copy r is r N + u."""
+    user = torch.arange(times, device=pairs.user.device)[:, None] * pairs.n_users + pairs.user
+    sides = pairs.chosen.repeat(times), pairs.rejected.repeat(times)
+    return Preferences(user.flatten(), *sides, times * pairs.n_users)

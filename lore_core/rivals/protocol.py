@@ -16,6 +16,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import ClassVar, Protocol
 
+import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -118,10 +119,8 @@ class Model(ABC):
                 "user of these pairs; for new users pass what adapt returned"
             )
         pairs.check(responses)
-        chosen, rejected = (
-            self.scores(responses, personal, pairs.user, rows)
-            for rows in (pairs.chosen, pairs.rejected)
-        )
+        both = torch.cat([pairs.chosen, pairs.rejected])
+        chosen, rejected = self.scores(responses, personal, pairs.user.repeat(2), both).chunk(2)
         return chosen - rejected
 
     def accuracy(
