@@ -4,6 +4,7 @@ import json
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from headless import LESSONS, ROOT, each, run
 
@@ -84,3 +85,21 @@ def test_lesson_4_shows_what_the_course_promises():
     assert unseen["LoRe"]["mean"] >= seen["LoRe"]["mean"] - 0.02
     for block in (seen, unseen):
         assert block["another user's weights"]["high"] < block["LoRe"]["low"]
+
+
+def test_lesson_5_shows_what_the_course_promises():
+    """At concentration 0.1 no rival is ahead of LoRe after nine pairs."""
+    shown = json.loads((FIGURES / "05_few_shot.json").read_text())
+    rivals = shown.keys() - {"LoRe", "LoRe, hardly any prior", "known tastes", "perfect observer"}
+    assert len(rivals) >= 10
+    assert all(shown["LoRe"]["9"]["mean"] >= shown[rival]["9"]["mean"] for rival in rivals)
+    shots = ["1", "2", "3", "5", "9", "15", "20", "30", "50"]
+    assert all(list(points) == shots for points in shown.values())
+    assert all(p["low"] <= p["mean"] <= p["high"] for c in shown.values() for p in c.values())
+
+
+def test_the_figures_of_lesson_5_show_the_tables():
+    table = pd.read_csv(FIGURES / "few_shot.csv").query("concentration == 0.1 and shots == 9")
+    shown = json.loads((FIGURES / "05_few_shot.json").read_text())
+    means = {method: points["9"]["mean"] for method, points in shown.items()}
+    assert means == dict(zip(table.method, table["mean"], strict=True))

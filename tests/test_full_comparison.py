@@ -1,0 +1,96 @@
+"""`make figures`, on a crowd small enough for a test: tables, and going on where it stopped."""
+
+import json
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+import yaml
+from headless import ROOT
+
+from lore_core.rivals.line_up import LINE_UP, NAMES
+
+FULL = yaml.safe_load((ROOT / "profiles" / "full.yaml").read_text())
+METHODS = ["lore", "bradley_terry", "reference", "known_tastes", "perfect"]
+SMALL = {"n_seen": 40, "n_unseen": 20, "pool": 6, "counts": [1, 5], "repeats": 2, "shots": 5}
+
+
+def run(config, folder):
+    """Snakemake's account of a run of workflow/full.smk."""
+    path = folder / "config.json"
+    path.write_text(json.dumps(config))
+    command = [sys.executable, "-m", "snakemake", "--nolock", "--snakefile", "workflow/full.smk"]
+    done = subprocess.run(
+        [*command, "--configfile", path], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("full")
+    places = {"out": str(folder / "tables"), "work": str(folder / "work")}
+    config = FULL | SMALL | places | {"methods": METHODS, "concentrations": [0.1]}
+    config["asides"] = []
+    (folder / "tables").mkdir()
+    run(config, folder)
+    return config, folder
+
+
+def tables(folder):
+    return {path.stem: pd.read_csv(path) for path in (folder / "tables").glob("*.csv")}
+
+
+def test_it_writes_three_tables_with_every_method(small):
+    written = tables(small[1])
+    assert written.keys() == {"table_1", "few_shot", "best_of_n"}
+    for table in written.values():
+        assert set(table.method) <= set(NAMES.values()) and "LoRe" in set(table.method)
+    assert len(written["table_1"]) == 2 * len(METHODS)
+    assert set(written["few_shot"].shots) == {1, 5}
+
+
+def test_means_lie_in_their_intervals_and_lore_is_never_ahead_of_itself(small):
+    for table in tables(small[1]).values():
+        low, mean, high = (
+            next(table[c] for c in table if c in (f, f"share_{f}")) for f in ("low", "mean", "high")
+        )
+        assert ((low - 1e-4 <= mean) & (mean <= high + 1e-4)).all()
+    lore = tables(small[1])["table_1"].query("method == 'LoRe'")
+    assert (lore.lore_ahead_mean == 0).all() and (lore.lore_ahead_p == 1).all()
+
+
+def test_a_perfect_observer_gains_all_and_one_reward_for_all_gains_nothing(small):
+    table = tables(small[1])["best_of_n"].set_index("method")
+    assert table.loc["Bradley–Terry", "share_mean"] == 0
+    assert table.share_mean.max() <= 1
+
+
+def test_what_is_there_is_not_computed_again(small):
+    config, folder = small
+    assert "Nothing to be done" in run(config, folder)
+    (folder / "work" / "0.1" / "reference.safetensors").unlink()
+    again = run(config, folder)
+    assert "method=reference" in again and "method=lore" not in again
+
+
+def test_another_seed_is_another_comparison(small):
+    config, folder = small
+    before = tables(folder)["few_shot"]
+    only = ["lore", "bradley_terry", "perfect"]
+    run(config | {"seed": 1, "methods": only}, folder)
+    after = tables(folder)["few_shot"]
+    assert not before[before.method == "LoRe"]["mean"].equals(after[after.method == "LoRe"]["mean"])
+
+
+def test_the_profile_runs_every_method_of_the_line_up():
+    assert set(FULL["methods"] + FULL["asides"]) == {*LINE_UP, "known_tastes", "perfect"}
+
+
+def test_the_committed_tables_are_those_of_the_profile():
+    few_shot = pd.read_csv(ROOT / "figures" / "few_shot.csv")
+    assert set(few_shot.concentration) == set(FULL["concentrations"])
+    assert sorted(set(few_shot.shots)) == FULL["counts"]
+    assert set(few_shot.method) == {NAMES[m] for m in FULL["methods"] + FULL["asides"]}
