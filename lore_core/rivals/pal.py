@@ -180,13 +180,12 @@ class PALAModel(PALModel):
         s = self.settings
         return counting.pal_a(s["d"], s["rank"], s["layers"], s["n_users"])
 
-    def tables(self, e: Tensor, q: Tensor | None, prompt: Tensor) -> tuple[Tensor, Tensor]:
-        f = self.project(self.inputs(e))
-        return f, f.square().sum(1)  # (M, d), (M,)
+    def tables(self, e: Tensor, q: Tensor | None, prompt: Tensor) -> Tensor:
+        return self.project(self.inputs(e))
 
-    def items(self, tables: tuple[Tensor, Tensor], rows: Tensor) -> tuple[Tensor, Tensor]:
-        f, length = tables
-        return f[rows], length[rows]  # (N, n, d), (N, n)
+    def items(self, tables: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        f = tables[rows]
+        return f, f.square().sum(-1)  # (N, n, d), (N, n)
 
     def rewards(self, items: tuple[Tensor, Tensor], weights: Tensor) -> Tensor:
         f, length = items
