@@ -1,9 +1,13 @@
 """Files written whole: a reader finds the old content or the new, never half of it."""
 
+import glob
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+HOUR = 3600  # seconds; no write here takes as long
 
 
 @contextmanager
@@ -18,9 +22,18 @@ def whole(path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    forget_killed_writers(path)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield unfinished
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def forget_killed_writers(path: Path) -> None:
+    """Remove what killed processes left of this file. A younger one may still be at work."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        with suppress(FileNotFoundError):  # another process may be tidying up too
+            if time.time() - left.stat().st_mtime > HOUR:
+                left.unlink()
