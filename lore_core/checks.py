@@ -1,14 +1,46 @@
 """Checks at the door: each returns clean values or says what was given and what was expected."""
 
-from numbers import Integral
+import math
+from numbers import Integral, Real
 
+import numpy as np
 import torch
 from torch import Tensor
+
+OFF_BY = 1e-2  # how far a row of weights may be from summing to one: half precision is
+
+
+def tensor(name: str, values) -> Tensor:
+    """`values` as a tensor. A tensor is taken as it is; everything else is copied.
+
+    So a later change of an array, or of a table's column, does not slip past the checks.
+
+    Args:
+        name: what the values are, for the message.
+        values: a tensor, a NumPy array, a pandas Series or DataFrame, or a list of numbers.
+
+    Raises:
+        ValueError: torch cannot hold such values.
+    """
+    if isinstance(values, Tensor):
+        if values.layout is not torch.strided:
+            raise ValueError(f"{name} is stored as {values.layout}; pass {name}.to_dense()")
+        return values
+    try:
+        if not hasattr(values, "__array__"):
+            return torch.as_tensor(values)
+        array = np.array(values, order="C")  # of a Series the values, whatever its index
+        return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise ValueError(
+            f"{name} is a {type(values).__name__} that is not all numbers ({error}); give a "
+            "tensor, an array or a list of numbers without gaps"
+        ) from error
 
 
 def float_matrix(name: str, values) -> Tensor:
     """`values` as a finite floating (rows, columns) tensor, or a ValueError naming `name`."""
-    matrix = torch.as_tensor(values)
+    matrix = tensor(name, values)
     if matrix.ndim != 2 or not matrix.is_floating_point():
         raise ValueError(
             f"{name} has shape {tuple(matrix.shape)} and type {matrix.dtype}, "
@@ -27,23 +59,84 @@ def float_matrix(name: str, values) -> Tensor:
 
 def index_vector(name: str, values) -> Tensor:
     """`values` as a (rows,) tensor of non-negative int64, or a ValueError naming `name`."""
-    vector = torch.as_tensor(values)
+    vector = tensor(name, values)
     if vector.numel() == 0 and vector.ndim == 1:
         return vector.long()  # an empty list comes as floats
-    if vector.ndim != 1 or vector.is_floating_point() or vector.dtype == torch.bool:
+    whole = not (vector.is_floating_point() or vector.is_complex() or vector.dtype == torch.bool)
+    if vector.ndim != 1 or not whole:
         raise ValueError(
             f"{name} has shape {tuple(vector.shape)} and type {vector.dtype}, "
             "expected one dimension of whole numbers"
         )
-    if len(vector) and int(vector.min()) < 0:
+    vector = vector.long()
+    if int(vector.min()) < 0:
         raise ValueError(f"{name} contains {int(vector.min())}; ids and rows start at 0")
-    return vector.long()
+    return vector
 
 
-def whole_number(name: str, value, at_least: int) -> None:
-    """Raise a ValueError unless `value` is a whole number and large enough."""
+def simplex_rows(name: str, values) -> Tensor:
+    """`values` as a table whose rows are weights: none below 0, summing to one.
+
+    Raises:
+        ValueError: they are something else, most often logits.
+    """
+    weights = float_matrix(name, values)
+    off = (weights.sum(1) - 1).abs() > OFF_BY
+    bad = ((weights < 0).any(1) | off).nonzero().flatten()
+    if len(bad):
+        row = [round(weight, 3) for weight in weights[bad[0]].tolist()]
+        raise ValueError(
+            f"{name} of {len(bad)} users do not lie on the simplex, first row {int(bad[0])}: "
+            f"{row}; expected numbers of at least 0 that sum to 1. Of logits, pass the softmax"
+        )
+    return weights
+
+
+def finite(name: str, values: Tensor, remedy: str) -> Tensor:
+    """`values` themselves, or a ValueError if one of them is NaN or infinite."""
+    bad = (~values.isfinite()).sum()
+    if bad:
+        raise ValueError(f"{name}: {int(bad)} of {values.numel()} are NaN or infinite; {remedy}")
+    return values
+
+
+def whole_number(name: str, value, at_least: int) -> int:
+    """`value` as an int, or a ValueError unless it is a whole number and large enough."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < at_least:
         raise ValueError(f"{name} is {value!r}, expected a whole number of at least {at_least}")
+    return int(value)
+
+
+def number(name: str, value, above: bool = False) -> float:
+    """`value` as a float, or a ValueError unless it is finite and at least (or above) 0."""
+    real = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    if not real or value < 0 or (above and value == 0):
+        expected = "a number above 0" if above else "0 or more"
+        raise ValueError(f"{name} is {value!r}, expected {expected}")
+    return float(value)
+
+
+def one_of(name: str, value, known: tuple[str, ...]) -> None:
+    """Raise a ValueError unless `value` is a known option."""
+    if value not in known:
+        raise ValueError(f"{name} is {value!r}, expected one of {', '.join(known)}")
+
+
+def kind(name: str, value, expected: type) -> None:
+    """Raise a ValueError unless `value` is of the expected class."""
+    if not isinstance(value, expected):
+        raise ValueError(
+            f"{name} is a {type(value).__name__}, expected {expected.__name__}; "
+            "are the arguments in their order?"
+        )
+
+
+def below(name: str, ids: Tensor, limit: int) -> None:
+    """Raise a ValueError if one of the non-negative ids is not below the limit."""
+    if len(ids) and int(ids.max()) >= limit:
+        raise ValueError(
+            f"{name} contains {int(ids.max())}, but there are {limit} (0 to {limit - 1})"
+        )
 
 
 def same_length(name: str, one: Tensor, other_name: str, other: Tensor) -> None:

@@ -5,18 +5,15 @@ Shapes: N seen users, N' unseen users, S shot counts, R repeats.
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from lore_core.curves import few_shot_accuracy
+from lore_core import checks, tensor_files
+from lore_core.curves import check_enough, few_shot_accuracy
 from lore_core.evaluate import other_users
-from lore_core.files import whole
 from lore_core.preferences import Responses
 from lore_core.recipes import FEW_SHOT
 from lore_core.reward import LowRankReward, reference_direction
@@ -55,6 +52,9 @@ class Rules:
     seed: int
 
     def __post_init__(self):
+        checks.number("concentration", self.concentration, above=True)
+        for name in ("n_seen", "n_unseen", "n_pairs", "pool", "repeats"):
+            checks.whole_number(name, getattr(self, name), at_least=1)
         if self.shots not in self.counts or max(self.counts) > self.pool:
             raise ValueError(
                 f"shots is {self.shots}, pool {self.pool}, counts {self.counts}; expected shots "
@@ -87,16 +87,24 @@ class Result:
 
     def save(self, path) -> None:
         """Write a safetensors file, whole or not at all."""
-        tensors = {name: getattr(self, name).double().contiguous() for name in TENSORS}
-        with whole(path) as unfinished:
-            save_file(tensors, unfinished, {"about": json.dumps(self.about)})
+        tensors = {name: getattr(self, name).double() for name in TENSORS}
+        tensor_files.write(path, tensors, self.about)
 
     @classmethod
     def load(cls, path) -> Result:
-        """Read what `save` wrote."""
-        with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in TENSORS}
-            return cls(**tensors, about=json.loads(file.metadata()["about"]))
+        """Read what `save` wrote.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: the file is damaged or holds something else.
+        """
+        tensors, about = tensor_files.read(path)
+        if tensors.keys() != set(TENSORS):
+            raise ValueError(
+                f"{path} is not a saved Result: it holds {sorted(tensors)}, expected "
+                f"{sorted(TENSORS)}; delete it, and `make figures` makes it again"
+            )
+        return cls(**tensors, about=about)
 
 
 def compete(candidates: list[Method], study: Study, rules: Rules, device=None) -> Result:
@@ -108,6 +116,7 @@ def compete(candidates: list[Method], study: Study, rules: Rules, device=None) -
         rules: the same for every method.
         device: where to train.
     """
+    check_enough(study.shots, rules.counts)  # before anything is trained
     began = time.perf_counter()
     choice = choose(candidates, study, rules.shots, rules.seed, device)
     trained = time.perf_counter()

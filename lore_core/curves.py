@@ -12,6 +12,7 @@ Source: Figure 2 of LoRe (arXiv 2504.14439), which repeats each shot count on ra
 import torch
 from torch import Tensor
 
+from lore_core import checks, draws
 from lore_core.preferences import Preferences, Responses
 from lore_core.rivals.protocol import Model
 
@@ -30,18 +31,26 @@ def few_shots(
     Raises:
         ValueError: a user has fewer pairs than the largest count.
     """
-    fewest = int(pool.counts.min())
-    if fewest < max(counts):
-        raise ValueError(
-            f"a user has {fewest} pairs, but {max(counts)} shots are asked for; leave such users "
-            "out, or ask for fewer shots"
-        )
+    check_enough(pool, counts)
+    checks.whole_number("repeats", repeats, at_least=1)
     places = torch.stack([pool.random_places(generator) for _ in range(repeats)])  # (R, B)
     taken = torch.stack([places < count for count in counts])  # (S, R, B)
     virtual, pair = taken.flatten(0, 1).nonzero().unbind(1)
     user = virtual * pool.n_users + pool.user[pair]
     n_users = len(counts) * repeats * pool.n_users
     return Preferences(user, pool.chosen[pair], pool.rejected[pair], n_users)
+
+
+def check_enough(pool: Preferences, counts: list[int]) -> None:
+    """Raise a ValueError unless every user has as many pairs as the largest count."""
+    for count in counts:
+        checks.whole_number("shots", count, at_least=0)
+    fewest = int(pool.counts.min())
+    if not counts or fewest < max(counts):
+        raise ValueError(
+            f"a user has {fewest} pairs, but {max(counts, default='no')} shots are asked for; "
+            "leave such users out, or ask for fewer shots"
+        )
 
 
 def few_shot_accuracy(
@@ -66,7 +75,7 @@ def few_shot_accuracy(
     Returns:
         Accuracies (S, R, N), and what the method keeps of everybody (S, R, N, p).
     """
-    shots = few_shots(pool, counts, repeats, torch.Generator().manual_seed(seed))
+    shots = few_shots(pool, counts, repeats, draws.generator(seed))
     personal = model.adapt(responses, shots, seed)
     personal = personal.view(len(counts), repeats, pool.n_users, -1)
     everybody = repeated(tests, repeats)

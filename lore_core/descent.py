@@ -28,13 +28,13 @@ def descend(train: Objective, held_out: Objective | None, basis: Tensor, logits:
     best = Best(run, held_out, recipe)
     take_step = stepper(train, run)
     for step in range(recipe.steps):
-        run.losses.append(finite(take_step(step), step))
+        run.losses.append(finite(take_step(step), step, recipe))
         if best.is_over(step) or converged(run.losses, recipe):
             break
     best.restore()
     with torch.no_grad():
         last = train(run.basis, run.logits, len(run.losses) - 1)
-    run.losses.append(finite(last, len(run.losses)))
+    run.losses.append(finite(last, len(run.losses), recipe))
     return run
 
 
@@ -91,11 +91,14 @@ class Best:
             self.run.basis, self.run.logits = self.kept
 
 
-def finite(loss: Tensor, step: int) -> float:
+def finite(loss: Tensor, step: int, recipe: Recipe) -> float:
     """The loss itself, or a ValueError as soon as it is not a number."""
     loss = float(loss)
     if not math.isfinite(loss):
-        raise ValueError(f"the loss became {loss} at step {step}; use a smaller learning rate")
+        remedy = "smaller embeddings, a smaller start, or rescale=True"
+        if recipe.learning_rate is not None:
+            remedy = f"a learning rate below {recipe.learning_rate:g}, {remedy}"
+        raise ValueError(f"the loss became {loss} at step {step}; try {remedy}")
     return loss
 
 

@@ -8,7 +8,8 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch.nn import functional as F
 
-from lore_core.preferences import Preferences, Responses
+from lore_core import checks, draws
+from lore_core.preferences import Preferences, Responses, check_world
 from lore_core.reward import LowRankReward
 
 
@@ -30,9 +31,10 @@ def accuracy(
         (N,); a tie is not a win, a user without pairs has NaN.
 
     Raises:
-        ValueError: shapes do not fit.
+        ValueError: shapes do not fit, weights are not on the simplex, or a margin is not a number.
     """
-    preferences.check(responses)
+    checks.kind("reward", reward, LowRankReward)
+    check_world(responses, preferences)
     return share_won(reward.margins(responses.embeddings, preferences, weights), preferences)
 
 
@@ -45,7 +47,16 @@ def share_won(margins: Tensor, preferences: Preferences) -> Tensor:
 
     Returns:
         (N,); a tie is not a win, a user without pairs has NaN.
+
+    Raises:
+        ValueError: a margin is NaN: the pair is neither won nor lost.
     """
+    checks.same_length("margins", margins, "preferences", preferences.user)
+    if margins.isnan().any():
+        raise ValueError(
+            f"margins: {int(margins.isnan().sum())} of {len(margins)} are NaN, so these pairs are "
+            "neither won nor lost; the model or its inputs are damaged, or too large"
+        )
     pairs = preferences.to(margins.device)
     wins = pairs.user[margins > 0].bincount(minlength=pairs.n_users)
     return wins.to(margins.dtype) / pairs.counts
@@ -69,7 +80,7 @@ def other_users(weights: Tensor, generator: torch.Generator) -> Tensor:
     n = len(weights)
     if n < 2:
         raise ValueError("the shuffled-user control needs at least two users")
-    order = torch.randperm(n, generator=generator)
+    order = draws.order(generator, n)
     giver = torch.empty_like(order)
     giver[order] = order.roll(1)  # one cycle through all users: nobody keeps their own
     return weights[giver.to(weights.device)]

@@ -13,21 +13,20 @@ answer is the same bit for bit each time; a GPU adds up in no fixed order.
 import torch
 from torch import Tensor
 
-from lore_core import devices
+from lore_core import checks, devices, draws
 from lore_core.by_user import rectangles
-from lore_core.checks import float_matrix
 from lore_core.newton import Shots, inside, newton
 from lore_core.objective import average, pair_loss
-from lore_core.preferences import Preferences, Responses
-from lore_core.recipes import FEW_SHOT, Recipe
-from lore_core.reward import LowRankReward, pair_margins, score_gaps
+from lore_core.preferences import Preferences, Responses, check_world
+from lore_core.recipes import FEW_SHOT, FewShot, Recipe
+from lore_core.reward import LowRankReward, pair_margins
 
 
 def fit_weights(
     reward: LowRankReward,
     responses: Responses,
     preferences: Preferences,
-    recipe: Recipe = FEW_SHOT,
+    recipe: FewShot = FEW_SHOT,
     init: Tensor | None = None,
     seed: int = 0,
     device=None,
@@ -38,7 +37,7 @@ def fit_weights(
         reward: a fitted reward; its basis stays as it is, its users' mean weights are the prior's.
         responses: what is ranked.
         preferences: B pairs of N new users. A user without pairs gets the crowd's mean weights.
-        recipe: `FEW_SHOT` (Newton's method with a prior), or one with optimizer "adam". Its
+        recipe: `FEW_SHOT` (Newton's method with a prior), or `FewShot(optimizer="adam")`. Its
             temperature has to be that of the recipe which fitted `reward`: for a reward of `PAPER`
             use `PAPER_FEW_SHOT`, or `replace(FEW_SHOT, temperature=PAPER.temperature)`.
         init: (N, K) logits to start from; default the crowd's mean for Newton, random for Adam.
@@ -49,14 +48,14 @@ def fit_weights(
         (N, K) weights, rows sum to one, on the device of `responses`.
 
     Raises:
-        ValueError: shapes do not fit, or the recipe cannot fit weights.
+        ValueError: an argument is of another kind, shapes do not fit, or scores overflow.
 
     Source: the few-shot stage of LoRe (arXiv 2504.14439); the prior is ours.
     """
     check(reward, responses, preferences, recipe)
     home, device = responses.embeddings.device, devices.pick(device)
     reward, pairs = reward.to(home), preferences.to(home)
-    gaps = score_gaps(reward.basis_scores(responses.embeddings), pairs) / recipe.temperature
+    gaps = reward.gaps(responses.embeddings, pairs) / recipe.temperature
     crowd, given = reward.crowd_weights, given_logits(init, pairs.n_users, reward.rank)
     here = gaps.to(device), pairs.to(device)
     if recipe.optimizer == "adam":
@@ -69,7 +68,7 @@ def fit_weights(
 
 
 def newton_weights(
-    gaps: Tensor, pairs: Preferences, start: Tensor, crowd: Tensor, recipe: Recipe
+    gaps: Tensor, pairs: Preferences, start: Tensor, crowd: Tensor, recipe: FewShot
 ) -> Tensor:
     """Each user's one best answer; the start only says where the search begins."""
     weights, prior = inside(start), recipe.prior * inside(crowd)
@@ -79,13 +78,13 @@ def newton_weights(
     return weights
 
 
-def adam_weights(gaps: Tensor, pairs: Preferences, logits: Tensor, recipe: Recipe) -> Tensor:
+def adam_weights(gaps: Tensor, pairs: Preferences, logits: Tensor, recipe: FewShot) -> Tensor:
     """Weights after the recipe's Adam steps on the users' logits: the paper's few-shot fit."""
     logits = logits.detach().to(gaps, copy=True).requires_grad_()
     optimizer = torch.optim.Adam([logits], lr=recipe.learning_rate)
     for _ in range(recipe.steps):
         margins = pair_margins(gaps, logits.softmax(-1), pairs.user)
-        loss = average(pair_loss(margins), pairs, recipe.average)
+        loss = average(pair_loss(margins), pairs, "user")
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -94,27 +93,26 @@ def adam_weights(gaps: Tensor, pairs: Preferences, logits: Tensor, recipe: Recip
 
 def random_logits(n_users: int, rank: int, seed: int) -> Tensor:
     """Normal logits (N, K), drawn in float64 from `seed`."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(n_users, rank, dtype=torch.float64, generator=generator)
+    return draws.normal(draws.generator(seed), n_users, rank)
 
 
 def given_logits(init: Tensor | None, n_users: int, rank: int) -> Tensor | None:
     """The start that was asked for, if any, or a ValueError if it does not fit."""
     if init is None:
         return None
-    logits = float_matrix("init", init)
+    logits = checks.float_matrix("init", init)
     if logits.shape != (n_users, rank):
         raise ValueError(f"init has shape {tuple(logits.shape)}, expected logits {(n_users, rank)}")
     return logits
 
 
-def check(reward: LowRankReward, responses: Responses, pairs: Preferences, recipe: Recipe) -> None:
+def check(reward: LowRankReward, responses: Responses, pairs: Preferences, recipe: FewShot) -> None:
     """Say what is wrong with the arguments before any work is done."""
-    pairs.check(responses)
-    if recipe.optimizer not in ("newton", "adam"):
+    checks.kind("reward", reward, LowRankReward)
+    check_world(responses, pairs)
+    if isinstance(recipe, Recipe):
         raise ValueError(
-            f"optimizer {recipe.optimizer!r} cannot fit weights; use recipes.FEW_SHOT, "
-            "recipes.PAPER_FEW_SHOT, or a recipe with optimizer 'newton' or 'adam'"
+            "recipe is a Recipe, which fits a basis; for new users' weights use recipes.FEW_SHOT, "
+            "recipes.PAPER_FEW_SHOT, or a FewShot of your own"
         )
-    if recipe.optimizer == "newton" and not recipe.prior > 0:
-        raise ValueError(f"Newton's method needs a prior above 0, got {recipe.prior}")
+    checks.kind("recipe", recipe, FewShot)

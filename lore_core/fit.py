@@ -9,14 +9,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from lore_core import devices
-from lore_core.checks import float_matrix, whole_number
+from lore_core import checks, devices
 from lore_core.descent import descend
 from lore_core.objective import Objective
-from lore_core.preferences import Preferences, Responses
-from lore_core.recipes import Recipe
+from lore_core.preferences import Preferences, Responses, check_world
+from lore_core.recipes import FewShot, Recipe
 from lore_core.reward import LowRankReward
-from lore_core.start import given_start, pair_scale, random_start
+from lore_core.start import check_scale, given_start, pair_scale, random_start
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,9 +72,11 @@ def fit_basis(
     began = time.perf_counter()
     recipe, device = recipe or Recipe(), devices.pick(device)
     if reference is not None:  # one column, like those of the basis
-        reference = float_matrix("reference", torch.as_tensor(reference).reshape(-1, 1))
+        reference = checks.tensor("reference", reference).reshape(-1, 1)
+        reference = checks.float_matrix("reference", reference)
     check(responses, preferences, rank, recipe, validation, reference)
-    scale = pair_scale(responses, preferences) if recipe.rescale else 1.0
+    checks.whole_number("seed", seed, at_least=0)
+    scale = unit(responses, preferences, recipe)
     shapes = (responses.embeddings.shape[1], rank), (preferences.n_users, rank)
     basis, logits = (
         given_start(init, *shapes)
@@ -94,6 +95,14 @@ def fit_basis(
     return Fit(reward.to(home), run.losses, time.perf_counter() - began, run.validation)
 
 
+def unit(responses: Responses, pairs: Preferences, recipe: Recipe) -> float:
+    """What embeddings are divided by in training."""
+    if recipe.rescale:
+        return pair_scale(responses, pairs)
+    check_scale(responses, pairs)
+    return 1.0
+
+
 def finish(basis: Tensor, logits: Tensor, counts: Tensor, recipe: Recipe) -> LowRankReward:
     """Drop unused columns, and give users without pairs the crowd's mean weights.
 
@@ -104,8 +113,8 @@ def finish(basis: Tensor, logits: Tensor, counts: Tensor, recipe: Recipe) -> Low
     if not used.any():
         raise ValueError(f"prune = {recipe.prune} drops every column; use a smaller threshold")
     basis, logits = basis[:, used].detach(), logits[:, used].detach()
-    crowd = logits[counts > 0].softmax(-1).mean(0)
-    mean = crowd.clamp_min(torch.finfo(crowd.dtype).tiny).log()  # a column may be used by nobody
+    crowd = logits[counts > 0].softmax(-1).mean(0, keepdim=True)
+    mean = LowRankReward.from_weights(basis, crowd).logits  # a column may be used by nobody
     return LowRankReward(basis, torch.where((counts > 0)[:, None], logits, mean))
 
 
@@ -123,13 +132,15 @@ def check(
             "rank is 0, expected at least 1; for a fixed reference ('K = 0') use "
             "LowRankReward.fixed(direction, n_users)"
         )
-    whole_number("rank", rank, at_least=1)
+    checks.whole_number("rank", rank, at_least=1)
+    if isinstance(recipe, FewShot):
+        raise ValueError(
+            "recipe is a FewShot, which fits new users' weights only; use fit_weights, or a Recipe"
+        )
+    checks.kind("recipe", recipe, Recipe)
+    check_world(responses, pairs)
     if len(pairs) == 0:
         raise ValueError("no pairs to learn from; give at least one")
-    if recipe.optimizer == "newton":
-        raise ValueError(
-            "optimizer 'newton' fits weights only; use fit_weights, or another optimizer"
-        )
     if recipe.anchor > 0 and reference is None:
         raise ValueError("this recipe has an anchor; pass reference=, a direction of shape (d,)")
     if reference is not None and reference.numel() != responses.embeddings.shape[1]:
@@ -137,9 +148,8 @@ def check(
             f"reference has {reference.numel()} numbers, expected one for each of the "
             f"{responses.embeddings.shape[1]} features"
         )
-    pairs.check(responses)
     if validation is not None:
-        validation.check(responses)
+        check_world(responses, validation)
         if validation.n_users != pairs.n_users:
             raise ValueError(
                 f"validation has {validation.n_users} users, training {pairs.n_users}; "

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from lore_core import checks
+
 
 class Interval(NamedTuple):
     """A mean with the bounds of its interval."""
@@ -113,8 +115,11 @@ def share(
 
 def resampled(values: Tensor, generator: torch.Generator, repeats: int) -> Tensor:
     """Means over users drawn again with replacement, (repeats,)."""
+    checks.kind("generator", generator, torch.Generator)
+    checks.whole_number("repeats", repeats, at_least=1)
     if len(values) == 0:
         raise ValueError("no user has a pair, so there is nothing to average")
+    checks.finite("values", values, "a mean over users needs a number of each")
     return values[torch.randint(len(values), (repeats, len(values)), generator=generator)].mean(1)
 
 

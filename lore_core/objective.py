@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lore_core.preferences import Preferences, Responses, moved
+from lore_core.preferences import Preferences, Responses, centred, moved
 from lore_core.recipes import Recipe
 from lore_core.reward import basis_scores, pair_margins, score_gaps
 
@@ -48,6 +48,8 @@ class Objective:
     ) -> Objective:
         """The objective on some pairs, with the responses that no pair uses left out.
 
+        What all embeddings share is taken out too: it cancels in every margin.
+
         Args:
             responses, preferences: the data.
             recipe: temperature, averaging and penalties.
@@ -59,7 +61,7 @@ class Objective:
         rows, position = both.unique(return_inverse=True)
         chosen, rejected = position.split(len(preferences))
         pairs = Preferences(preferences.user, chosen, rejected, preferences.n_users)
-        return cls(responses.embeddings[rows] / scale, pairs, recipe, reference)
+        return cls(centred(responses.embeddings[rows]) / scale, pairs, recipe, reference)
 
     def to(self, device) -> Objective:
         """The same objective on another device."""

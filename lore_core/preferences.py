@@ -12,7 +12,8 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from lore_core.checks import float_matrix, index_vector, same_length, set_field, whole_number
+from lore_core import checks, draws
+from lore_core.checks import float_matrix, index_vector, same_length, set_field
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +27,8 @@ class Responses:
         trait_names: T names, in the order of the columns of `traits`.
         prompt_embeddings: (P, d') floats or None, row p is the prompt with id p, for methods that
             read the prompt on its own.
+
+    NumPy arrays and tables are copied; tensors are taken as they are.
 
     Raises:
         ValueError: a shape, type or value is off; the message says which and what to do.
@@ -91,12 +94,22 @@ class Responses:
         Raises:
             ValueError: an id is not among `prompt`, or `candidates` raises.
         """
-        known = self.prompt.unique()
+        prompts, known = index_vector("prompts", prompts), self.prompt.unique()
+        if len(known) == 0:
+            raise ValueError("there are no responses, so no prompt has candidates")
         place = torch.searchsorted(known, prompts.contiguous()).clamp_max(len(known) - 1)
         missing = prompts[known[place] != prompts]
         if len(missing):
             raise ValueError(f"prompt {int(missing[0])} is not among these responses' prompts")
         return self.candidates[place]
+
+    def centred(self) -> Responses:
+        """The same responses, with the mean of all embeddings taken out.
+
+        For comparisons by a linear reward: what embeddings have in common cancels in every margin,
+        but if it is large it takes the digits of the rest with it.
+        """
+        return replace(self, embeddings=centred(self.embeddings))
 
     def to(self, device) -> Responses:
         """The same responses on another device."""
@@ -113,6 +126,8 @@ class Preferences:
         rejected: (B,) row numbers of the others.
         n_users: N; users without pairs are allowed.
 
+    NumPy arrays and tables are copied; tensors are taken as they are.
+
     Raises:
         ValueError: a shape, type or range is off; the message says which and what to do.
     """
@@ -127,7 +142,7 @@ class Preferences:
             set_field(self, name, index_vector(name, getattr(self, name)))
         same_length("user", self.user, "chosen", self.chosen)
         same_length("user", self.user, "rejected", self.rejected)
-        whole_number("n_users", self.n_users, at_least=1)
+        set_field(self, "n_users", checks.whole_number("n_users", self.n_users, at_least=1))
         if len(self.user) and int(self.user.max()) >= self.n_users:
             raise ValueError(
                 f"user id {int(self.user.max())} is out of range for n_users = {self.n_users}; "
@@ -148,8 +163,9 @@ class Preferences:
         """Make sure that every row number exists.
 
         Raises:
-            ValueError: a pair points past the last response.
+            ValueError: `responses` is something else, or a pair points past the last of them.
         """
+        checks.kind("responses", responses, Responses)
         last = max((int(t.max()) for t in (self.chosen, self.rejected) if len(t)), default=-1)
         if last >= len(responses):
             raise ValueError(
@@ -164,7 +180,19 @@ class Preferences:
         return self.where(order[self.user[order].argsort(stable=True)])
 
     def where(self, keep: Tensor) -> Preferences:
-        """The pairs selected by a boolean mask or by positions; users keep their ids."""
+        """The pairs selected by a boolean mask or by positions; users keep their ids.
+
+        Args:
+            keep: (B,) booleans, or positions from 0 to B - 1.
+
+        Raises:
+            ValueError: the mask has another length, or a position does not exist.
+        """
+        keep = checks.tensor("keep", keep)
+        if keep.dtype == torch.bool:
+            same_length("keep", keep, "the pairs", self.user)
+        elif len(positions := index_vector("keep", keep)) and int(positions.max()) >= len(self):
+            raise ValueError(f"keep names pair {int(positions.max())}, but there are {len(self)}")
         return Preferences(self.user[keep], self.chosen[keep], self.rejected[keep], self.n_users)
 
     def of_users(self, users: Tensor) -> Preferences:
@@ -196,9 +224,13 @@ class Preferences:
         """At most `n_pairs` random pairs of each user; a user with fewer keeps all of them.
 
         Args:
-            n_pairs: pairs to keep per user.
+            n_pairs: pairs to keep per user, at least 0.
             generator: source of the draw, on the CPU.
+
+        Raises:
+            ValueError: n_pairs is not a whole number of at least 0.
         """
+        n_pairs = checks.whole_number("n_pairs", n_pairs, at_least=0)
         return self.where(self.random_places(generator) < n_pairs)
 
     def random_places(self, generator: torch.Generator) -> Tensor:
@@ -208,7 +240,7 @@ class Preferences:
             generator: source of the draw, on the CPU.
         """
         user = self.user.cpu()
-        order = torch.rand(len(self), dtype=torch.float64, generator=generator).argsort(stable=True)
+        order = draws.uniform(generator, len(self)).argsort(stable=True)
         by_user = order[user[order].argsort(stable=True)]
         counts = user.bincount(minlength=self.n_users)
         places = torch.empty_like(user)
@@ -219,14 +251,40 @@ class Preferences:
         """The pairs of `n_users` random users, renumbered in random order.
 
         Args:
-            n_users: users to keep, at most N.
+            n_users: users to keep, from 1 to N.
             generator: source of the draw, on the CPU.
+
+        Raises:
+            ValueError: n_users is out of range.
         """
-        return self.of_users(torch.randperm(self.n_users, generator=generator)[:n_users])
+        n_users = checks.whole_number("n_users", n_users, at_least=1)
+        if n_users > self.n_users:
+            raise ValueError(f"asked for {n_users} random users, but there are {self.n_users}")
+        return self.of_users(draws.order(generator, self.n_users)[:n_users])
 
     def to(self, device) -> Preferences:
         """The same pairs on another device."""
         return moved(self, device)
+
+
+def check_world(responses: Responses, preferences: Preferences) -> None:
+    """Make sure that these are responses, and pairs of these responses.
+
+    Raises:
+        ValueError: an argument is of another kind, or a pair points past the last response.
+    """
+    checks.kind("responses", responses, Responses)
+    checks.kind("preferences", preferences, Preferences)
+    preferences.check(responses)
+
+
+def centred(embeddings: Tensor) -> Tensor:
+    """Rows minus their mean, (M, d), in the type they came in; the difference is taken in float64.
+
+    Args:
+        embeddings: (M, d).
+    """
+    return (embeddings - embeddings.mean(0, dtype=torch.float64)).to(embeddings.dtype)
 
 
 def moved(instance, device):

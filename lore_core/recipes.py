@@ -1,19 +1,21 @@
-"""A recipe says how to train. It is data: one driver (`fit.py`) reads it.
+"""A recipe says how to train. It is data: one driver reads it.
+
+`Recipe` is for many users and a basis (`fit.py`), `FewShot` for new users on a basis that stays as
+it is (`few_shot.py`). An option that would be ignored is refused.
 
 `Recipe()` is ours: its ridge was chosen on validation pairs of noise-free users. For noisy ones
 choose a stronger one, on validation pairs again.  `PAPER`, `PAPER_REGULARISED` and `PAPER_FEW_SHOT`
 are the published training of LoRe (arXiv 2504.14439), step for step.
 """
 
-import math
 from dataclasses import dataclass, replace
 
-from lore_core.checks import whole_number
+from lore_core.checks import number, one_of, set_field, whole_number
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a basis, or a new user's weights, are fitted.
+    """How a basis and the seen users' weights are fitted.
 
     The objective, over users u with their pairs D_u, margin m = r_u(chosen) - r_u(rejected):
 
@@ -21,13 +23,12 @@ class Recipe:
         + ridge_basis       · ||V||²
         + ridge_logits      · mean over users of ||l_u||²
         + anchor(step)      · mean over columns of 1 - cos(V_k, reference)
-        + prior             · KL(crowd's mean weights || w_u), few-shot only
 
     Args:
         optimizer: "lbfgs" (V and l together), "adam" (together), "alternating" (in each step Adam
-            on l, then on V); few-shot: "newton" or "adam".
+            on l, then on V).
         steps: optimiser steps; one L-BFGS step is up to ten iterations.
-        learning_rate: of Adam.
+        learning_rate: of Adam, 0.05 if not given. L-BFGS has none.
         temperature: τ > 0.
         rescale: measure embeddings in units of the pairs' own root-mean-square difference, so that
             ridge and start mean the same for every encoder. The basis comes back in the old units.
@@ -35,7 +36,7 @@ class Recipe:
             the paper's Eq. 10.
         start: "normal" or "uniform" random logits.
         start_scale: of the basis, which always starts normal.
-        ridge_basis, ridge_logits, prior: penalties, at least 0.
+        ridge_basis, ridge_logits: penalties, at least 0.
         anchor: pull of every column towards a reference direction; 0 for none.
         anchor_warmup: the pull is 0 up to the first share of the steps, full from the second on.
         prune: drop columns whose largest weight over users is below this.
@@ -45,12 +46,12 @@ class Recipe:
             and go back to the best; None never does.
 
     Raises:
-        ValueError: an option is unknown or a number out of range.
+        ValueError: an option is unknown or would be ignored, or a number is out of range.
     """
 
     optimizer: str = "lbfgs"
     steps: int = 40
-    learning_rate: float = 0.05
+    learning_rate: float | None = None
     temperature: float = 1.0
     rescale: bool = True
     average: str = "pair"
@@ -61,17 +62,17 @@ class Recipe:
     anchor: float = 0.0
     anchor_warmup: tuple[float, float] = (0.2, 0.8)
     prune: float = 0.0
-    prior: float = 0.0
     tolerance: float = 1e-3
     patience: int | None = 2
 
     def __post_init__(self):
-        one_of("optimizer", self.optimizer, ("lbfgs", "adam", "alternating", "newton"))
+        one_of("optimizer", self.optimizer, ("lbfgs", "adam", "alternating"))
         one_of("average", self.average, ("pair", "user"))
         one_of("start", self.start, ("normal", "uniform"))
-        for name in ("learning_rate", "temperature"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected a number above 0")
+        only_for(self, "learning_rate", ("adam", "alternating"), 0.05)
+        number("temperature", self.temperature, above=True)
+        for name in ("start_scale", "ridge_basis", "ridge_logits", "anchor", "prune", "tolerance"):
+            number(name, getattr(self, name))
         whole_number("steps", self.steps, at_least=0)
         if self.patience is not None:
             whole_number("patience", self.patience, at_least=1)
@@ -79,9 +80,6 @@ class Recipe:
             raise ValueError(
                 f"anchor_warmup is {self.anchor_warmup}, expected 0 <= from <= to <= 1"
             )
-        for name in ("ridge_basis", "ridge_logits", "anchor", "prior", "prune", "tolerance"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected 0 or more")
 
     def anchor_at(self, step: int) -> float:
         """The anchor's strength at a step: zero, then linear, then full."""
@@ -93,13 +91,53 @@ class Recipe:
         return self.anchor * (step - begin) / (end - begin)
 
 
-def one_of(name: str, value: str, known: tuple[str, ...]) -> None:
-    """Raise a ValueError unless `value` is a known option."""
-    if value not in known:
-        raise ValueError(f"{name} is {value!r}, expected one of {', '.join(known)}")
+@dataclass(frozen=True)
+class FewShot:
+    """How the weights of new users are fitted, each from their own pairs.
+
+    For one user with pairs of margin m, w on the simplex and w̄ the seen users' mean weights:
+
+        newton   minimises  Σ log(1 + exp(-m / temperature))  +  prior · KL(w̄ || w)
+        adam     takes steps down the mean of log(1 + exp(-m / temperature)), as the paper does
+
+    Args:
+        optimizer: "newton" or "adam".
+        steps: at most so many (Newton), exactly so many (Adam).
+        temperature: τ > 0, that of the recipe by which the basis was fitted.
+        prior: of Newton's method, above 0; 0.3 if not given. Adam has none.
+        learning_rate: of Adam, 0.05 if not given. Newton's method has none.
+
+    Raises:
+        ValueError: an option is unknown or would be ignored, or a number is out of range.
+    """
+
+    optimizer: str = "newton"
+    steps: int = 50
+    temperature: float = 1.0
+    prior: float | None = None
+    learning_rate: float | None = None
+
+    def __post_init__(self):
+        one_of("optimizer", self.optimizer, ("newton", "adam"))
+        only_for(self, "prior", ("newton",), 0.3)
+        only_for(self, "learning_rate", ("adam",), 0.05)
+        number("temperature", self.temperature, above=True)
+        whole_number("steps", self.steps, at_least=1 if self.optimizer == "newton" else 0)
 
 
-FEW_SHOT = Recipe(optimizer="newton", steps=50, prior=0.3, rescale=False)
+def only_for(recipe, name: str, optimizers: tuple[str, ...], default: float) -> None:
+    """Fill in an option for the optimisers that read it; refuse it for the others."""
+    value = getattr(recipe, name)
+    if recipe.optimizer in optimizers:
+        set_field(recipe, name, number(name, default if value is None else value, above=True))
+    elif value is not None:
+        raise ValueError(
+            f"{name} is {value!r}, but optimizer {recipe.optimizer!r} has none and would ignore "
+            f"it; leave it out ({name}=None), or use {' or '.join(map(repr, optimizers))}"
+        )
+
+
+FEW_SHOT = FewShot()
 
 PAPER = Recipe(
     optimizer="adam",
@@ -115,7 +153,7 @@ PAPER = Recipe(
     tolerance=0.0,
     patience=None,
 )
-PAPER_FEW_SHOT = replace(PAPER, steps=500, learning_rate=0.1)
+PAPER_FEW_SHOT = FewShot(optimizer="adam", steps=500, learning_rate=0.1, temperature=100.0)
 PAPER_REGULARISED = replace(
     PAPER,
     optimizer="alternating",

@@ -10,12 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from lore_core.checks import float_matrix, set_field, whole_number
-from lore_core.files import whole
-from lore_core.preferences import Preferences
+from lore_core import checks, tensor_files
+from lore_core.checks import float_matrix, set_field, simplex_rows, whole_number
+from lore_core.preferences import Preferences, centred
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +51,28 @@ class LowRankReward:
         Args:
             direction: (d,).
             n_users: N.
+
+        Raises:
+            ValueError: there is no user, or the direction has a value that is not finite.
         """
-        return cls(direction[:, None], direction.new_zeros(n_users, 1))
+        column = float_matrix("direction", checks.tensor("direction", direction).unsqueeze(-1))
+        n_users = whole_number("n_users", n_users, at_least=1)
+        return cls(column, column.new_zeros(n_users, 1))
+
+    @classmethod
+    def from_weights(cls, basis: Tensor, weights: Tensor) -> LowRankReward:
+        """The reward of users whose weights are known, a weight of 0 included.
+
+        Args:
+            basis: V, (d, K).
+            weights: w, (N, K), rows on the simplex.
+
+        Raises:
+            ValueError: a row of weights is not on the simplex, or shapes disagree.
+        """
+        weights = simplex_rows("weights", weights)
+        smallest = torch.finfo(weights.dtype).tiny  # whose logarithm is finite
+        return cls(basis, weights.clamp_min(smallest).log())
 
     @property
     def rank(self) -> int:
@@ -87,14 +106,17 @@ class LowRankReward:
         Args:
             embeddings: (M, d).
             preferences: B pairs of rows of `embeddings`.
-            weights: (N, K) for other users than those of the fit; default, the fitted ones.
+            weights: (N, K) for other users than those of the fit, rows on the simplex; default,
+                the fitted ones.
 
         Returns:
             (B,), positive where the reward agrees with the user, on the device of `embeddings`.
 
         Raises:
-            ValueError: there is not one row of weights per user.
+            ValueError: there is not one row of weights per user, or a row is not on the simplex.
         """
+        checks.kind("preferences", preferences, Preferences)
+        embeddings = float_matrix("embeddings", embeddings)
         weights = self.weights if weights is None else float_matrix("weights", weights)
         if weights.shape != (preferences.n_users, self.rank):
             raise ValueError(
@@ -102,29 +124,44 @@ class LowRankReward:
                 f"{(preferences.n_users, self.rank)}: one row per user of these preferences; "
                 "for new users pass weights=fit_weights(...)"
             )
-        scores = self.to(embeddings.device).basis_scores(embeddings)
+        gaps = self.gaps(embeddings, preferences)
+        weights = simplex_rows("weights", weights).to(gaps)
+        return pair_margins(gaps, weights, preferences.user.to(gaps.device))
+
+    def gaps(self, embeddings: Tensor, preferences: Preferences) -> Tensor:
+        """Basis scores of chosen minus those of rejected, (B, K), on the device of `embeddings`.
+
+        Args:
+            embeddings: (M, d).
+            preferences: B pairs of rows of `embeddings`.
+
+        Raises:
+            ValueError: a score is too large for its type.
+        """
         pairs = preferences.to(embeddings.device)
-        return pair_margins(score_gaps(scores, pairs), weights.to(scores), pairs.user)
+        scores = self.to(embeddings.device).basis_scores(centred(embeddings))
+        remedy = (
+            "embeddings times basis are too large for their type; use smaller units, or float64"
+        )
+        return checks.finite("scores of pairs", score_gaps(scores, pairs), remedy)
 
     def save(self, path) -> None:
         """Write basis and logits to a safetensors file, whole or not at all."""
-        tensors = {"basis": self.basis.cpu().contiguous(), "logits": self.logits.cpu().contiguous()}
-        with whole(path) as unfinished:
-            save_file(tensors, unfinished)
+        tensors = {"basis": self.basis, "logits": self.logits}
+        tensor_files.write(path, tensors, {"kind": "LowRankReward"})
 
     @classmethod
     def load(cls, path) -> LowRankReward:
         """Read what `save` wrote.
 
         Raises:
+            FileNotFoundError: there is no such file.
             ValueError: the file is damaged or holds something else.
         """
         try:
-            tensors = load_file(path)
+            tensors, _ = tensor_files.read(path)
             return cls(tensors["basis"], tensors["logits"])
-        except FileNotFoundError:
-            raise
-        except Exception as error:
+        except (ValueError, KeyError) as error:
             raise ValueError(
                 f"{path} is not a saved LowRankReward ({error}); save it again"
             ) from error
@@ -161,8 +198,13 @@ def reference_direction(embeddings: Tensor, score: Tensor, ridge: float = 1.0) -
         ridge: penalty on the squared length of the direction.
 
     Returns:
-        (d,).
+        (d,), in the type of the embeddings; computed in float64.
+
+    Raises:
+        ValueError: there is not one score per row, or a number overflows.
     """
-    centred = embeddings - embeddings.mean(0)
-    gram = centred.T @ centred + ridge * torch.eye(centred.shape[1]).to(centred)
-    return torch.linalg.solve(gram, centred.T @ (score - score.mean()))
+    checks.same_length("embeddings", embeddings, "score", score)
+    e, score = centred(embeddings.double()), score.double()
+    gram = e.T @ e + checks.number("ridge", ridge, above=True) * torch.eye(e.shape[1]).to(e)
+    checks.finite("products of embeddings", gram, "embeddings are too large; divide them")
+    return torch.linalg.solve(gram, e.T @ (score - score.mean())).to(embeddings)

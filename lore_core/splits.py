@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lore_core import checks, draws
+
 
 @dataclass(frozen=True, eq=False)
 class Split:
@@ -38,13 +40,15 @@ def split(ids: Tensor, validation: float, test: float, generator: torch.Generato
     Raises:
         ValueError: the shares leave nothing to train on.
     """
-    n_validation, n_test = round(validation * len(ids)), round(test * len(ids))
-    if min(validation, test) < 0 or n_validation + n_test >= len(ids):
+    ids = checks.index_vector("ids", ids)
+    possible = min(validation, test) >= 0 and validation + test < 1  # and neither is NaN
+    n_validation, n_test = (round(s * len(ids)) if possible else 0 for s in (validation, test))
+    if not possible or n_validation + n_test >= len(ids):
         raise ValueError(
             f"validation {validation} and test {test} leave no train part of {len(ids)} ids; "
             "choose shares that sum to less than 1"
         )
-    shuffled = ids[torch.randperm(len(ids), generator=generator)]
+    shuffled = ids[draws.order(generator, len(ids))]
     parts = shuffled.split([len(ids) - n_validation - n_test, n_validation, n_test])
     sizes = " / ".join(str(len(part)) for part in parts)
     return Split(*(part.sort().values for part in parts), how=f"{sizes} at random")

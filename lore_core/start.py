@@ -3,12 +3,16 @@
 Shapes: d features, K basis rewards, N users.
 """
 
-import torch
+import math
+
 from torch import Tensor
 
+from lore_core import draws
 from lore_core.checks import float_matrix
 from lore_core.preferences import Preferences, Responses
 from lore_core.recipes import Recipe
+
+SMALLEST, LARGEST = 1e-12, 1e12  # of embeddings whose squares and products fit into float32
 
 
 def random_start(
@@ -26,10 +30,10 @@ def random_start(
         scale: what embeddings are divided by in training.
         seed: of the draws.
     """
-    generator = torch.Generator().manual_seed(seed)
-    draw_logits = torch.rand if recipe.start == "uniform" else torch.randn
-    basis = torch.randn(basis_shape, dtype=torch.float64, generator=generator)
-    logits = draw_logits(logits_shape, dtype=torch.float64, generator=generator)
+    generator = draws.generator(seed)
+    draw_logits = draws.uniform if recipe.start == "uniform" else draws.normal
+    basis = draws.normal(generator, *basis_shape)
+    logits = draw_logits(generator, *logits_shape)
     return basis * recipe.start_scale / scale, logits
 
 
@@ -50,10 +54,33 @@ def pair_scale(responses: Responses, pairs: Preferences) -> float:
     """Root mean square length of the pair differences: the embeddings' own unit.
 
     Pairs are read in blocks no larger than the embeddings, never all at once.
+
+    Raises:
+        ValueError: the two embeddings of every pair are equal, or squares over- or underflow.
     """
     blocks = (side.split(len(responses)) for side in (pairs.chosen, pairs.rejected))
     squares = [
-        (responses.embeddings[chosen] - responses.embeddings[rejected]).square().sum()
+        (responses.embeddings[chosen] - responses.embeddings[rejected]).double().square().sum()
         for chosen, rejected in zip(*blocks, strict=True)
     ]
-    return max(float(sum(squares) / len(pairs)) ** 0.5, 1e-12)
+    scale = float(sum(squares) / len(pairs)) ** 0.5
+    if not 0 < scale < math.inf:
+        raise ValueError(
+            f"the embeddings of a pair differ by {scale} on average, expected a number above 0: "
+            "either both are the same in every pair, or they are too small or too large to square"
+        )
+    return scale
+
+
+def check_scale(responses: Responses, pairs: Preferences) -> None:
+    """For methods that take embeddings in the units they come in.
+
+    Raises:
+        ValueError: their products would over- or underflow in single precision.
+    """
+    scale = pair_scale(responses, pairs)
+    if not SMALLEST <= scale <= LARGEST:
+        raise ValueError(
+            f"the embeddings of a pair differ by {scale:.1g} on average, expected something "
+            f"between {SMALLEST:g} and {LARGEST:g}; divide all embeddings by {scale:.1g}"
+        )

@@ -9,15 +9,23 @@ Learning sees `train` and `shots`. What is chosen (rank, recipe, when to stop) i
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from lore_core import checks, draws
 from lore_core.evaluate import accuracy
 from lore_core.preferences import Preferences, Responses
 from lore_core.reward import LowRankReward
 from lore_core.splits import Split, split
-from lore_core.users import best_and_worst, dirichlet_tastes, draw_prompts, noisy_choices
+from lore_core.users import (
+    best_and_worst,
+    dirichlet_tastes,
+    draw_prompts,
+    has_preference,
+    noisy_choices,
+)
 
 BLOCKS = (
     "seen users, seen prompts",
@@ -78,32 +86,48 @@ def draw_study(
         temperature: None for noise-free best-against-worst labels (the paper's), or the τ of
             Bradley–Terry choices between two random candidates.
 
+    Everybody gives as many pairs as asked for; a prompt of which a user finds all candidates equal
+    is replaced by another one. Only of validation prompts, which are few, may a user like fewer.
+
     Returns:
         A Study, on the CPU.
 
     Raises:
-        ValueError: there are too few prompts for what is asked.
+        ValueError: a number is out of range, or there are too few prompts for what is asked.
     """
+    check_sizes(n_seen=n_seen, n_unseen=n_unseen, n_pairs=n_pairs, n_tests=n_tests)
+    checks.whole_number("n_shots", n_shots, at_least=0)
+    checks.kind("responses", responses, Responses)
     if responses.traits is None:
         raise ValueError("these responses have no traits for users to mix; give traits")
     responses = responses.to("cpu")  # where the generator draws
-    generator = torch.Generator().manual_seed(seed)
+    generator = draws.generator(seed)
     users = consecutive(n_seen, max(20, n_unseen // 5), n_unseen)
     prompts = split(responses.prompt.unique(), validation=0.1, test=0.3, generator=generator)
     n_users, n_traits = n_seen + len(users.validation) + n_unseen, responses.traits.shape[1]
     tastes = dirichlet_tastes(n_users, n_traits, concentration, generator)
-    ask = Survey(responses, tastes, temperature, generator).ask
-    n_choice = validation_tests(prompts, n_tests)
+    survey = Survey(responses, tastes, temperature, generator)
+    ask, n_choice = survey.ask, validation_tests(prompts, n_tests)
     train, seen_seen = ask(users.train, prompts.train, n_pairs, n_tests)
-    (validation,) = ask(users.train, prompts.validation, n_choice)
+    validation = survey.ask_up_to(users.train, prompts.validation, n_choice)
     (seen_unseen,) = ask(users.train, prompts.test, n_tests)
     shots, unseen_seen = ask(users.test, prompts.train, n_shots, n_tests)
     (unseen_unseen,) = ask(users.test, prompts.test, n_tests)
     (choosing_shots,) = ask(users.validation, prompts.train, n_shots)
-    (choosing_tests,) = ask(users.validation, prompts.validation, n_choice)
-    tests = dict(zip(BLOCKS, (seen_seen, seen_unseen, unseen_seen, unseen_unseen), strict=True))
-    learning = train, validation, shots, tests, choosing_shots, choosing_tests
-    return Study(responses, users, prompts, tastes, *learning)
+    choosing_tests = survey.ask_up_to(users.validation, prompts.validation, n_choice)
+    blocks = seen_seen, seen_unseen, unseen_seen, unseen_unseen
+    return Study(
+        responses=responses,
+        users=users,
+        prompts=prompts,
+        tastes=tastes,
+        train=train,
+        validation=validation,
+        shots=shots,
+        tests=dict(zip(BLOCKS, blocks, strict=True)),
+        validation_shots=choosing_shots,
+        validation_tests=choosing_tests,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,15 +140,58 @@ class Survey:
     generator: torch.Generator
 
     def ask(self, who: Tensor, pool: Tensor, *sizes: int) -> list[Preferences]:
-        """Pairs of users `who`, in parts of so many prompts of `pool` each, no prompt twice."""
-        prompts = draw_prompts(pool, len(who), sum(sizes), self.generator)
-        return [self.label(self.tastes[who], part) for part in prompts.split(sizes, dim=1)]
+        """Pairs of users `who`, in parts of so many prompts of `pool` each, no prompt twice.
+
+        Raises:
+            ValueError: somebody has a preference among the candidates of too few prompts.
+        """
+        prompts = self.draw(who, pool, sum(sizes))
+        parts = [self.label(self.tastes[who], part) for part in prompts.split(sizes, dim=1)]
+        for pairs, size in zip(parts, sizes, strict=True):
+            check_complete(pairs, size, len(pool))
+        return parts
+
+    def ask_up_to(self, who: Tensor, pool: Tensor, n: int) -> Preferences:
+        """The same for one part, but whoever finds too many prompts undecided gives fewer pairs."""
+        return self.label(self.tastes[who], self.draw(who, pool, n))
+
+    def draw(self, who: Tensor, pool: Tensor, n: int) -> Tensor:
+        """For each user n prompts of `pool` in random order, (N, n), the undecided ones last."""
+        if self.temperature is not None or n > len(pool):  # noisy choices are never undecided
+            return draw_prompts(pool, len(who), n, self.generator)
+        prompts = draw_prompts(pool, len(who), len(pool), self.generator)
+        column = torch.searchsorted(self.responses.prompt.unique(), prompts)
+        decided = self.decided[who].gather(1, column)
+        last = decided.logical_not().to(torch.int8).argsort(dim=1, stable=True)
+        return prompts.gather(1, last)[:, :n]
+
+    @cached_property
+    def decided(self) -> Tensor:
+        """Which users prefer something among which prompt's candidates, (N, P)."""
+        return has_preference(self.responses, self.tastes)
 
     def label(self, tastes: Tensor, prompts: Tensor) -> Preferences:
         """Best against worst, or a noisy choice between two random candidates."""
         if self.temperature is None:
             return best_and_worst(self.responses, tastes, prompts, self.generator)
         return noisy_choices(self.responses, tastes, prompts, self.temperature, self.generator)
+
+
+def check_sizes(**sizes: int) -> None:
+    """Raise a ValueError unless all are whole numbers of at least 1."""
+    for name, size in sizes.items():
+        checks.whole_number(name, size, at_least=1)
+
+
+def check_complete(pairs: Preferences, n: int, n_prompts: int) -> None:
+    """Raise a ValueError unless every user has n pairs."""
+    short = (pairs.counts < n).nonzero().flatten()
+    if len(short):
+        raise ValueError(
+            f"{len(short)} of {pairs.n_users} users have fewer than {n} pairs, the first one "
+            f"{int(pairs.counts[short[0]])}: they find all candidates of most of the {n_prompts} "
+            "prompts equal; ask for fewer pairs, or draw a crowd of higher concentration"
+        )
 
 
 def validation_tests(prompts: Split, n_tests: int) -> int:

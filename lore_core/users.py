@@ -10,7 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lore_core import checks, draws
 from lore_core.preferences import Preferences, Responses
+
+TIE = 1e-9  # utilities are of size one; what differs by less differs by rounding
 
 
 def dirichlet_tastes(
@@ -32,8 +35,10 @@ def dirichlet_tastes(
 
     Source: crowds of LoRe (arXiv 2504.14439), PersonalLLM experiment.
     """
-    if not 0 < concentration < float("inf"):
-        raise ValueError(f"concentration is {concentration}, expected a number above 0")
+    checks.number("concentration", concentration, above=True)
+    checks.whole_number("n_users", n_users, at_least=0)
+    checks.whole_number("n_traits", n_traits, at_least=1)
+    checks.kind("generator", generator, torch.Generator)
     rng = np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
     return torch.from_numpy(rng.dirichlet([concentration] * n_traits, size=n_users))
 
@@ -51,15 +56,32 @@ def draw_prompts(prompts: Tensor, n_users: int, n: int, generator: torch.Generat
         (N, n) prompt ids, no two alike in a row.
 
     Raises:
-        ValueError: fewer prompts than asked for.
+        ValueError: n is negative, or there are fewer prompts than asked for.
     """
+    checks.whole_number("prompts per user", n, at_least=0)
     if n > len(prompts):
         raise ValueError(
             f"asked for {n} different prompts per user, but there are only {len(prompts)} to draw "
             "from; ask for fewer pairs, shots or tests"
         )
-    order = torch.rand(n_users, len(prompts), dtype=torch.float64, generator=generator).argsort(1)
-    return prompts[order[:, :n]]
+    return prompts[draws.uniform(generator, n_users, len(prompts)).argsort(1)[:, :n]]
+
+
+def has_preference(responses: Responses, tastes: Tensor) -> Tensor:
+    """Whether a user finds the best candidate of a prompt better than the worst one, (N, P).
+
+    Somebody who only cares about lists finds eight responses without one equal.
+
+    Args:
+        responses: with traits; columns of the answer are in the order of their distinct prompts.
+        tastes: (N, T).
+    """
+    check_tastes(responses, tastes)
+    rows, spread = responses.candidates, []
+    for some in tastes.split(responses.embeddings.shape[1]):  # no table larger than the embeddings
+        scores = (responses.traits @ some.T)[rows]  # (P, C, n)
+        spread.append((scores.amax(1) - scores.amin(1)).T > TIE)
+    return torch.cat(spread)
 
 
 def utilities(responses: Responses, tastes: Tensor, user: Tensor, rows: Tensor) -> Tensor:
@@ -88,14 +110,14 @@ def best_and_worst(
         generator: breaks ties among equally good candidates.
 
     Returns:
-        N · n pairs, fewer if a user finds all candidates of a prompt equal.
+        N · n pairs, fewer if a user finds all candidates of a prompt equal (`has_preference`).
 
     Source: the labels of LoRe's PersonalLLM experiment (arXiv 2504.14439).
     """
     user, rows = asked(responses, tastes, prompts, generator)
     scores = torch.stack([utilities(responses, tastes, user, row) for row in rows.T], 1)  # (B, C)
     best, worst = scores.max(1), scores.min(1)
-    differ = best.values > worst.values
+    differ = best.values - worst.values > TIE
     chosen = rows.gather(1, best.indices[:, None])[differ, 0]
     rejected = rows.gather(1, worst.indices[:, None])[differ, 0]
     return Preferences(user[differ], chosen, rejected, len(tastes))
@@ -143,9 +165,8 @@ def choose(
 
     Source: Bradley and Terry (1952).
     """
-    keeps = torch.rand(len(pairs), dtype=torch.float64, generator=generator) < choice_probability(
-        responses, tastes, pairs, temperature
-    )
+    probability = choice_probability(responses, tastes, pairs, temperature)
+    keeps = draws.uniform(generator, len(pairs)) < probability
     chosen = torch.where(keeps, pairs.chosen, pairs.rejected)
     rejected = torch.where(keeps, pairs.rejected, pairs.chosen)
     return Preferences(pairs.user, chosen, rejected, pairs.n_users)
@@ -166,11 +187,12 @@ def choice_probability(
     Raises:
         ValueError: temperature is not positive.
     """
+    checks.number("temperature", temperature, above=True)
+    pairs.check(responses)
+    check_tastes(responses, tastes)
     gap = utilities(responses, tastes, pairs.user, pairs.chosen) - utilities(
         responses, tastes, pairs.user, pairs.rejected
     )
-    if not temperature > 0:
-        raise ValueError(f"temperature is {temperature}, expected a number above 0")
     return (gap / temperature).sigmoid()
 
 
@@ -178,19 +200,30 @@ def asked(
     responses: Responses, tastes: Tensor, prompts: Tensor, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """User (B,) and candidate rows in random order (B, C) of every question, B = N · n."""
-    if responses.traits is None:
-        raise ValueError("these responses have no traits, so users cannot score them; give traits")
-    if tastes.shape[1] != responses.traits.shape[1] or len(prompts) != len(tastes):
+    check_tastes(responses, tastes)
+    if len(prompts) != len(tastes):
         raise ValueError(
-            f"tastes {tuple(tastes.shape)} and prompts {tuple(prompts.shape)} do not fit "
-            f"{responses.traits.shape[1]} traits; expected (N, T) and (N, n)"
+            f"tastes {tuple(tastes.shape)} and prompts {tuple(prompts.shape)} do not fit each "
+            "other; expected (N, T) and (N, n)"
         )
     user = torch.arange(len(tastes)).repeat_interleave(prompts.shape[1])
     rows = responses.candidates_of(prompts.flatten())
     if rows.shape[1] < 2:
         raise ValueError("every prompt has a single candidate; users need at least two to compare")
-    order = torch.rand(rows.shape, dtype=torch.float64, generator=generator).argsort(1)
-    return user, rows.gather(1, order)
+    return user, rows.gather(1, draws.uniform(generator, *rows.shape).argsort(1))
+
+
+def check_tastes(responses: Responses, tastes: Tensor) -> None:
+    """Raise a ValueError unless there are traits, and a finite weight of each for every user."""
+    checks.kind("responses", responses, Responses)
+    if responses.traits is None:
+        raise ValueError("these responses have no traits, so users cannot score them; give traits")
+    tastes = checks.float_matrix("tastes", tastes)
+    if tastes.shape[1] != responses.traits.shape[1]:
+        raise ValueError(
+            f"tastes have shape {tuple(tastes.shape)} and do not fit "
+            f"{responses.traits.shape[1]} traits; expected (N, T)"
+        )
 
 
 def planted_responses(
@@ -207,10 +240,17 @@ def planted_responses(
     Returns:
         The responses (a prompt's own embedding is the mean of its candidates'), and the true basis
         (d, K).
+
+    Raises:
+        ValueError: a size is not a whole number of at least 1, or rank is above d.
     """
-    embeddings = torch.randn(n_prompts * n_candidates, d, dtype=torch.float64, generator=generator)
-    normal = torch.randn(d, rank, dtype=torch.float64, generator=generator)
-    truth = torch.linalg.qr(normal).Q
+    sizes = {"n_prompts": n_prompts, "n_candidates": n_candidates, "d": d, "rank": rank}
+    for name, size in sizes.items():
+        checks.whole_number(name, size, at_least=1)
+    if rank > d:
+        raise ValueError(f"rank is {rank}, expected at most d = {d}: directions are orthonormal")
+    embeddings = draws.normal(generator, n_prompts * n_candidates, d)
+    truth = torch.linalg.qr(draws.normal(generator, d, rank)).Q
     prompt = torch.arange(n_prompts).repeat_interleave(n_candidates)
     names = tuple(f"trait {k + 1}" for k in range(rank))
     alone = embeddings.view(n_prompts, n_candidates, d).mean(1)

@@ -20,11 +20,11 @@ from worlds import (
 )
 
 from lore_core import LowRankReward, Recipe, Responses, accuracy, fit_basis, fit_weights
-from lore_core.recipes import FEW_SHOT, PAPER_FEW_SHOT
+from lore_core.recipes import FEW_SHOT, PAPER_FEW_SHOT, FewShot
 from lore_core.study import BLOCKS
 
 NEWTON = replace(FEW_SHOT, prior=1.0)  # whatever the default's strength is
-RECIPES = {"newton": FEW_SHOT, "adam": Recipe(optimizer="adam"), "paper": PAPER_FEW_SHOT}
+RECIPES = {"newton": FEW_SHOT, "adam": FewShot(optimizer="adam"), "paper": PAPER_FEW_SHOT}
 each_recipe = pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 
 
@@ -112,7 +112,7 @@ def test_at_the_solution_no_direction_that_keeps_the_sum_goes_downhill():
 def test_adam_arrives_at_the_same_place_when_the_prior_fades():
     """Without a prior both minimise the likelihood alone."""
     some = toy_pairs(n_pairs=300)
-    patient = Recipe(optimizer="adam", steps=3000, learning_rate=0.05, average="user")
+    patient = FewShot(optimizer="adam", steps=3000, learning_rate=0.05)
     newton = toy_weights(some, replace(NEWTON, prior=1e-6))
     close(toy_weights(some, patient), newton, tolerance=2e-3)
 
@@ -194,16 +194,6 @@ def test_a_stronger_prior_stays_nearer_to_the_crowd():
     assert distances == sorted(distances, reverse=True) and distances[-1] < 1e-3
 
 
-def test_for_adam_the_average_makes_no_difference():
-    """Each user's weights are on their own, and Adam takes no notice of a factor."""
-    some, start = toy_pairs().where(torch.arange(40)), torch.zeros(5, 3, dtype=torch.float64)
-    one, other = (
-        toy_weights(some, Recipe(optimizer="adam", average=average), init=start)
-        for average in ("user", "pair")
-    )
-    close(one, other, tolerance=1e-4)
-
-
 def test_adam_starts_where_it_is_told():
     still = replace(PAPER_FEW_SHOT, steps=0)
     close(toy_weights(recipe=still, init=normal(5, 3)), normal(5, 3).softmax(1))
@@ -276,17 +266,26 @@ def test_a_start_on_the_edge_of_the_simplex_is_survived():
 # --- what is refused -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("optimizer", ["lbfgs", "alternating"])
-def test_only_newton_and_adam_fit_weights(optimizer):
-    with pytest.raises(
-        ValueError, match=f"optimizer '{optimizer}' cannot fit weights; use .*FEW_SHOT"
-    ):
-        toy_weights(recipe=Recipe(optimizer=optimizer))
+def test_a_recipe_for_many_users_is_refused():
+    with pytest.raises(ValueError, match="recipe is a Recipe, which fits a basis; .*FEW_SHOT"):
+        toy_weights(recipe=Recipe())
 
 
-def test_newton_needs_a_prior():
-    with pytest.raises(ValueError, match="needs a prior above 0, got 0.0"):
-        toy_weights(recipe=replace(NEWTON, prior=0.0))
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"optimizer": "lbfgs"}, "optimizer is 'lbfgs', expected one of newton, adam"),
+        ({"prior": 0.0}, "prior is 0.0, expected a number above 0"),
+        ({"optimizer": "adam", "prior": 0.3}, "prior is 0.3, but optimizer 'adam' has none and"),
+        ({"learning_rate": 0.1}, "learning_rate is 0.1, but optimizer 'newton' has none and"),
+        ({"optimizer": "adam", "learning_rate": -1}, "learning_rate is -1, expected .* above 0"),
+        ({"temperature": 0.0}, "temperature is 0.0, expected a number above 0"),
+        ({"steps": 0}, "steps is 0, expected a whole number of at least 1"),
+    ],
+)
+def test_a_few_shot_recipe_says_which_option_is_off(options, message):
+    with pytest.raises(ValueError, match=message):
+        FewShot(**options)
 
 
 @pytest.mark.parametrize("shape", [(4, 3), (5, 2)])

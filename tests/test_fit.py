@@ -27,7 +27,7 @@ from lore_core import Preferences, Recipe, Responses, accuracy, fit_basis
 from lore_core.evaluate import alignment
 from lore_core.fit import pair_scale
 from lore_core.objective import Objective
-from lore_core.recipes import PAPER, PAPER_REGULARISED
+from lore_core.recipes import FEW_SHOT, PAPER, PAPER_REGULARISED
 from lore_core.study import BLOCKS
 
 SHORT = {
@@ -448,9 +448,9 @@ def test_a_reference_has_one_number_per_feature():
         fit_basis(toy_responses(), toy_pairs(), 2, SHORT["paper, regularised"], reference=normal(7))
 
 
-def test_newton_fits_weights_only():
-    with pytest.raises(ValueError, match="'newton' fits weights only; use fit_weights"):
-        toy_fit(recipe=Recipe(optimizer="newton"))
+def test_a_recipe_for_new_users_fits_weights_only():
+    with pytest.raises(ValueError, match="recipe is a FewShot.* fits new users' weights only"):
+        toy_fit(recipe=FEW_SHOT)
 
 
 @pytest.mark.parametrize(
@@ -468,9 +468,15 @@ def test_a_start_of_other_shapes_is_refused(shapes):
 def test_a_loss_that_is_not_finite_is_said_at_its_step():
     recipe = replace(PAPER, steps=5, learning_rate=1e200)
     with pytest.raises(
-        ValueError, match="loss became (nan|inf) at step 1; use a smaller learning rate"
+        ValueError, match=r"loss became (nan|inf) at step 1; try a learning rate below 1e\+200"
     ):
         toy_fit(recipe=recipe)
+
+
+def test_an_optimiser_without_a_learning_rate_is_not_told_to_lower_it():
+    with pytest.raises(ValueError, match="loss became (nan|inf) at step 0; try smaller embeddings"):
+        huge = torch.full((6, 2), 1e308, dtype=torch.float64)
+        toy_fit(recipe=Recipe(rescale=False), init=(huge, start()[1]))
 
 
 @pytest.mark.parametrize(
@@ -478,18 +484,24 @@ def test_a_loss_that_is_not_finite_is_said_at_its_step():
     [
         (
             {"optimizer": "sgd"},
-            "optimizer is 'sgd', expected one of lbfgs, adam, alternating, newton",
+            "optimizer is 'sgd', expected one of lbfgs, adam, alternating",
         ),
         ({"average": "prompt"}, "average is 'prompt', expected one of pair, user"),
         ({"start": "zeros"}, "start is 'zeros', expected one of normal, uniform"),
-        ({"learning_rate": 0.0}, "learning_rate is 0.0, expected a number above 0"),
+        (
+            {"optimizer": "adam", "learning_rate": 0.0},
+            "learning_rate is 0.0, expected a number above 0",
+        ),
+        (
+            {"learning_rate": 0.1},
+            "learning_rate is 0.1, but optimizer 'lbfgs' has none and would ignore it; leave",
+        ),
         ({"temperature": -1.0}, "temperature is -1.0, expected a number above 0"),
         ({"temperature": float("nan")}, "temperature is nan, expected a number above 0"),
         ({"steps": -1}, "steps is -1, expected a whole number of at least 0"),
         ({"ridge_basis": -0.1}, "ridge_basis is -0.1, expected 0 or more"),
         ({"ridge_logits": -0.1}, "ridge_logits is -0.1, expected 0 or more"),
         ({"anchor": -1.0}, "anchor is -1.0, expected 0 or more"),
-        ({"prior": -1.0}, "prior is -1.0, expected 0 or more"),
         ({"prune": -0.1}, "prune is -0.1, expected 0 or more"),
         ({"tolerance": -1.0}, "tolerance is -1.0, expected 0 or more"),
         ({"patience": 0}, "patience is 0, expected a whole number of at least 1"),

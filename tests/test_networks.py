@@ -5,7 +5,7 @@ from itertools import islice
 import pytest
 import torch
 from torch import nn
-from worlds import pairs, planted, random, shuffled, toy_pairs, toy_responses, triples
+from worlds import normal, pairs, planted, random, shuffled, toy_pairs, toy_responses, triples
 
 from lore_core.rivals import PAL, VPL, NewUser, PALBModel, Schedule
 from lore_core.rivals.networks import Setting, Standardised, optimise
@@ -130,7 +130,9 @@ def test_steps_are_as_long_as_the_schedule_says():
 def test_a_loss_that_is_not_finite_is_said_before_it_does_harm(bad):
     model = Walker()
     loss = lambda step: model.at * 0 + bad if step == 3 else -model.at  # noqa: E731
-    with pytest.raises(ValueError, match=f"the loss became {bad} at step 3; use a smaller"):
+    with pytest.raises(
+        ValueError, match=f"the loss became {bad} at step 3; try smaller learning rates"
+    ):
         optimise(model, sgd(model), loss, Schedule(6))
     assert model.at == 3
 
@@ -162,10 +164,26 @@ def test_standardised_rows_have_mean_zero_and_entries_of_size_one():
     torch.testing.assert_close(after * inputs.rms + rows.mean(0), rows)
 
 
-def test_rows_without_spread_are_survived():
-    inputs = Standardised(3)
-    inputs.measure(torch.full((4, 3), 0.1))
-    assert inputs(torch.full((4, 3), 0.1)).abs().max() < 1e6
+def test_rows_without_spread_are_refused():
+    with pytest.raises(ValueError, match="have standard deviation 0.0, expected a number above 0"):
+        Standardised(3).measure(torch.full((4, 3), 0.1))
+
+
+@pytest.mark.parametrize("factor", [1e-30, 1e25])
+def test_inputs_of_any_size_become_the_same_rows(factor):
+    one, other = Standardised(3), Standardised(3)
+    rows = normal(9, 3).float()
+    one.measure(rows)
+    other.measure(rows * factor)
+    torch.testing.assert_close(other(rows * factor), one(rows))
+
+
+def test_a_large_common_part_takes_no_digits():
+    one, other = Standardised(3), Standardised(3)
+    rows, far = normal(9, 3), torch.tensor([0.0, 1e9, 0.0], dtype=torch.float64)
+    one.measure(rows)
+    other.measure(rows + far)
+    torch.testing.assert_close(other(rows + far), one(rows), rtol=1e-5, atol=1e-5)
 
 
 def test_nothing_in_the_inputs_is_trained_but_all_of_it_is_saved():
@@ -183,7 +201,7 @@ def test_only_rows_of_training_pairs_are_measured():
     some = pairs((0, 3, 7), (1, 3, 20))
     model = setting(some).build(Tiny)
     rows = toy_responses().embeddings[[3, 7, 20]]
-    torch.testing.assert_close(model.inputs.mean, rows.mean(0).float())
+    torch.testing.assert_close(model.inputs.mean, rows.mean(0))
 
 
 def test_a_network_starts_from_its_seed_and_leaves_other_draws_alone():

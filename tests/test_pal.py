@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 from worlds import pairs, random, shuffled, toy_pairs, toy_responses, triples
 
-from lore_core import Preferences
+from lore_core import Preferences, draws
 from lore_core.rivals import PAL, NewUser, PALAModel, PALBModel, Schedule, pal
 from lore_core.rivals.networks import Setting
 from lore_core.rivals.pal import Projector, inputs_of
@@ -216,7 +216,7 @@ def test_new_users_are_fitted_in_batches_of_a_new_order_in_each_pass(form, n_pai
     generator = random(4)
     start, batches = model.start(1, generator)[0], []
     for _ in range(3):
-        batches += torch.rand(1, n_pairs, generator=generator)[0].argsort().split(4)
+        batches += draws.uniform(generator, 1, n_pairs)[0].argsort().split(4)
     assert len(batches) == 3 * math.ceil(n_pairs / 4)
     found = model.adapt(toy_responses(), shuffled(mine), seed=4)
     close(found[0], fitted(model, mine, start, batches), 1e-4)

@@ -8,14 +8,12 @@ Rows are prompt-major: row = prompt * 8 + generator.  data/README.md describes e
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save
 from torch import Tensor
 
+from lore_core import tensor_files
 from lore_core.datasets import download, sheet, traits
 from lore_core.datasets.alpaca_eval_texts import ADDRESS, COMMIT, GENERATORS, ids, join
 from lore_core.datasets.embedded import MODEL, embed_pairs, encoder
@@ -54,9 +52,7 @@ def read(path=None) -> tuple[dict[str, Tensor], dict]:
     path = Path(path or FILE)
     remedy = f"run `git checkout {path.parent.name}/{path.name}`, or build it with `make data`"
     digest = download.read_sums(path.with_suffix(".sha256")).get(path.name, "none")
-    download.read(path, digest, remedy)
-    with safe_open(path, framework="pt") as file:
-        return load_file(path), json.loads(file.metadata()["about"])
+    return tensor_files.unpacked(download.read(path, digest, remedy))
 
 
 def build(
@@ -117,8 +113,7 @@ def main(arguments=None) -> None:
 
 
 def _save(out: Path, tensors: dict[str, Tensor], about: dict) -> None:
-    # safetensors orders metadata keys at random; a single key keeps the bytes the same every time.
-    content = save(tensors, metadata={"about": json.dumps(about)})
+    content = tensor_files.packed(tensors, about)
     download.write(out, content)
     line = f"{download.sha256(content)}  {out.name}\n"
     download.write(out.with_suffix(".sha256"), line.encode())

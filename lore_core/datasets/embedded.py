@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save
 from torch import Tensor
 
+from lore_core import tensor_files
 from lore_core.datasets import download
 from lore_core.embed import WINDOW, embed_texts
 
@@ -54,7 +54,9 @@ def _embed_once(texts: list[str], model: str, cache: Path, progress) -> Tensor:
     """Embeddings from the cache, where they lie under a checksum of all that they depend on."""
     key = download.sha256(json.dumps([model, WINDOW, texts]).encode())[:16]
     shard = cache / "embeddings" / f"{key}.safetensors"
-    if not shard.is_file():
+    try:
+        return tensor_files.read(shard)[0]["embeddings"]
+    except (FileNotFoundError, ValueError):  # not there yet, or damaged: either way, once more
         embeddings = embed_texts(texts, model, progress=progress)
-        download.write(shard, save({"embeddings": embeddings}))
-    return load_file(shard)["embeddings"]
+        tensor_files.write(shard, {"embeddings": embeddings}, {})
+        return embeddings

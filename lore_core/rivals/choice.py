@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields, is_dataclass
 
-import torch
-
+from lore_core import draws
 from lore_core.rivals.protocol import Method, Model
 from lore_core.study import Study
 
@@ -72,7 +71,7 @@ def leaves(settings, above: tuple[str, ...] = ()) -> dict[tuple[str, ...], objec
 
 def validation_score(model: Model, study: Study, shots: int, seed: int) -> float:
     """Mean accuracy on validation prompts: half seen users, half new ones after `shots`."""
-    few = study.validation_shots.subsample(shots, torch.Generator().manual_seed(seed))
+    few = study.validation_shots.subsample(shots, draws.generator(seed))
     new = model.adapt(study.responses, few, seed)
     seen = model.accuracy(study.responses, study.validation).nanmean()
     unseen = model.accuracy(study.responses, study.validation_tests, new).nanmean()

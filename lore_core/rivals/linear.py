@@ -17,13 +17,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from lore_core import counting
+from lore_core import checks, counting
 from lore_core.few_shot import fit_weights
 from lore_core.fit import fit_basis
-from lore_core.preferences import Preferences, Responses
-from lore_core.recipes import FEW_SHOT, PAPER, PAPER_FEW_SHOT, Recipe
+from lore_core.preferences import Preferences, Responses, centred
+from lore_core.recipes import FEW_SHOT, PAPER, PAPER_FEW_SHOT, FewShot, Recipe
 from lore_core.reward import LowRankReward, reference_direction
-from lore_core.rivals.protocol import Model, some_pairs
+from lore_core.rivals.protocol import Model, training_data
+from lore_core.start import check_scale
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,19 +32,27 @@ class LowRank(Model):
     """A low-rank reward, with the recipe by which new users get their weights."""
 
     kind: ClassVar[str] = "low rank"
+    linear: ClassVar[bool] = True
     reward: LowRankReward
-    few_shot: Recipe
+    few_shot: FewShot
     parameter_count: int
+
+    @property
+    def n_features(self) -> int:
+        return len(self.reward.basis)
 
     @property
     def personal(self) -> Tensor:
         return self.reward.weights
 
-    def scores(self, responses: Responses, personal: Tensor, user: Tensor, rows: Tensor) -> Tensor:
+    def checked(self, personal: Tensor, n_users: int) -> Tensor:
+        return checks.simplex_rows("personal", super().checked(personal, n_users))
+
+    def _scores(self, responses: Responses, personal: Tensor, user: Tensor, rows: Tensor) -> Tensor:
         table = self.reward.basis_scores(responses.embeddings)
         return (table.index_select(0, rows) * personal.index_select(0, user)).sum(-1)
 
-    def adapt(self, responses: Responses, shots: Preferences, seed: int = 0) -> Tensor:
+    def _adapt(self, responses: Responses, shots: Preferences, seed: int) -> Tensor:
         return fit_weights(self.reward, responses, shots, self.few_shot, seed=seed)
 
     def state(self) -> tuple[dict[str, Tensor], dict]:
@@ -53,9 +62,8 @@ class LowRank(Model):
 
     @classmethod
     def restore(cls, tensors: dict[str, Tensor], settings: dict) -> LowRank:
-        few_shot = settings["few_shot"]
-        few_shot["anchor_warmup"] = tuple(few_shot["anchor_warmup"])
-        return cls(LowRankReward(**tensors), Recipe(**few_shot), settings["parameter_count"])
+        few_shot = FewShot(**settings["few_shot"])
+        return cls(LowRankReward(**tensors), few_shot, settings["parameter_count"])
 
 
 @dataclass(frozen=True)
@@ -72,7 +80,12 @@ class LoRe:
 
     rank: int
     recipe: Recipe = Recipe()
-    few_shot: Recipe = FEW_SHOT
+    few_shot: FewShot = FEW_SHOT
+
+    def __post_init__(self):
+        checks.whole_number("rank", self.rank, at_least=1)
+        checks.kind("recipe", self.recipe, Recipe)
+        checks.kind("few_shot", self.few_shot, FewShot)
 
     def fit(self, responses, train, *, validation=None, seed=0, device=None) -> LowRank:
         fit = fit_basis(
@@ -100,10 +113,11 @@ class MeanDifference:
     """One global direction, v = mean over pairs of e(chosen) - e(rejected)."""
 
     def fit(self, responses, train, *, validation=None, seed=0, device=None) -> LowRank:
-        some_pairs(responses, train)
-        rows = responses.embeddings
-        direction = rows[train.chosen].mean(0) - rows[train.rejected].mean(0)
-        return same_for_all(direction, train.n_users, counting.bradley_terry(len(direction)))
+        there, pairs = training_data(responses, train, device)
+        check_scale(there, pairs)
+        rows = centred(there.embeddings)
+        direction = rows[pairs.chosen].mean(0) - rows[pairs.rejected].mean(0)
+        return same_for_all(direction, responses, pairs, counting.bradley_terry(len(direction)))
 
 
 @dataclass(frozen=True)
@@ -117,17 +131,21 @@ class Reference:
     trait: str = "judge"
 
     def fit(self, responses, train, *, validation=None, seed=0, device=None) -> LowRank:
-        some_pairs(responses, train)
+        there, pairs = training_data(responses, train, device)
+        check_scale(there, pairs)
         if self.trait not in responses.trait_names:
             raise ValueError(
                 f"trait {self.trait!r} is not among {responses.trait_names}; name one of them"
             )
-        seen = torch.isin(responses.prompt, responses.prompt[train.chosen].unique())
-        score = responses.traits[seen, responses.trait_names.index(self.trait)]
-        direction = reference_direction(responses.embeddings[seen], score)
-        return same_for_all(direction, train.n_users, 0)
+        seen = torch.isin(there.prompt, there.prompt[pairs.chosen].unique())
+        score = there.traits[seen, responses.trait_names.index(self.trait)]
+        direction = reference_direction(there.embeddings[seen], score)
+        return same_for_all(direction, responses, pairs, 0)
 
 
-def same_for_all(direction: Tensor, n_users: int, parameter_count: int) -> LowRank:
-    """One direction (d,) for everybody."""
-    return LowRank(LowRankReward.fixed(direction, n_users), FEW_SHOT, parameter_count)
+def same_for_all(
+    direction: Tensor, responses: Responses, pairs: Preferences, parameter_count: int
+) -> LowRank:
+    """One direction (d,) for everybody, where the responses came from."""
+    reward = LowRankReward.fixed(direction.to(responses.embeddings.device), pairs.n_users)
+    return LowRank(reward, FEW_SHOT, parameter_count)

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from lore_core import devices
-from lore_core.preferences import Preferences, Responses
-from lore_core.rivals.protocol import some_pairs
+from lore_core import checks, draws
+from lore_core.preferences import Preferences, Responses, check_world
+from lore_core.rivals.protocol import training_data
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,21 @@ class Schedule:
         warmup: share of the steps in which the learning rate grows from 0.
         cosine: whether the learning rate then falls to 0 along a half cosine.
         looks: with validation pairs, look at them so many times and end at the best; 0 is never.
+
+    Raises:
+        ValueError: a number is out of range.
     """
 
     steps: int
     warmup: float = 0.0
     cosine: bool = False
     looks: int = 10
+
+    def __post_init__(self):
+        checks.whole_number("steps", self.steps, at_least=0)
+        checks.whole_number("looks", self.looks, at_least=0)
+        if not 0 <= self.warmup <= 1:
+            raise ValueError(f"warmup is {self.warmup}, expected a share of the steps, 0 to 1")
 
     def rate(self, step: int) -> float:
         """What the learning rate is multiplied by at a step."""
@@ -51,17 +60,25 @@ class Standardised(nn.Module):
 
     def __init__(self, d: int):
         super().__init__()
-        self.register_buffer("mean", torch.zeros(d))
-        self.register_buffer("rms", torch.ones(()))
+        self.register_buffer("mean", torch.zeros(d, dtype=torch.float64))
+        self.register_buffer("rms", torch.ones((), dtype=torch.float64))
 
     def measure(self, embeddings: Tensor) -> None:
-        """Take mean and size from embeddings that training may see."""
-        mean = embeddings.double().mean(0)
-        self.mean.copy_(mean)
-        self.rms.copy_((embeddings.double() - mean).square().mean().sqrt().clamp_min(1e-12))
+        """Take mean and size from embeddings that training may see.
+
+        Raises:
+            ValueError: they are all alike, or too small or too large to be squared.
+        """
+        self.mean.copy_(embeddings.mean(0, dtype=torch.float64))
+        self.rms.copy_((embeddings - self.mean).square().mean().sqrt())
+        if not 0 < float(self.rms) < math.inf:
+            raise ValueError(
+                f"the embeddings' entries have standard deviation {float(self.rms)}, expected a "
+                "number above 0: they are all alike, or too small or too large to square"
+            )
 
     def forward(self, embeddings: Tensor) -> Tensor:
-        return (embeddings.to(self.mean) - self.mean) / self.rms
+        return ((embeddings - self.mean) / self.rms).float()
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,16 +96,25 @@ class Setting:
     @classmethod
     def on(cls, responses, pairs, validation, seed: int, device) -> Setting:
         """Check the data and bring it to the device."""
-        device, generator = devices.pick(device), torch.Generator().manual_seed(seed)
-        some_pairs(responses, pairs)
-        there = None if validation is None else validation.to(device)
-        data = responses.to(device), pairs.in_order().to(device), there
-        return cls(*data, seed, generator, device, responses.embeddings.device)
+        generator = draws.generator(seed)
+        there, ours = training_data(responses, pairs, device)
+        if validation is not None:
+            check_world(responses, validation)
+            validation = validation.to(ours.user.device)
+        return cls(
+            responses=there,
+            pairs=ours.in_order(),
+            validation=validation,
+            seed=seed,
+            generator=generator,
+            device=ours.user.device,
+            origin=responses.embeddings.device,
+        )
 
     def build(self, make: Callable[[], nn.Module]) -> nn.Module:
         """A network whose random start depends on the seed alone, its inputs measured."""
         with torch.random.fork_rng(range(torch.cuda.device_count())):
-            torch.manual_seed(self.seed)
+            torch.manual_seed(int(self.seed))
             model = make().to(self.device)
         used = torch.cat([self.pairs.chosen, self.pairs.rejected]).unique()
         model.inputs.measure(self.responses.embeddings[used])
@@ -118,16 +144,16 @@ class Setting:
     def batches(self, ids: Tensor, size: int) -> Iterator[Tensor]:
         """Ids in batches without end: all of them in a new random order, again and again."""
         while True:
-            order = torch.randperm(len(ids), generator=self.generator).to(ids.device)
+            order = draws.order(self.generator, len(ids)).to(ids.device)
             yield from ids[order].split(size)
 
     def uniform(self, shape) -> Tensor:
         """Draws from [0, 1), the same on every device."""
-        return torch.rand(shape, generator=self.generator).to(self.device)
+        return draws.uniform(self.generator, *shape).to(self.device)
 
     def normal(self, shape) -> Tensor:
         """Standard normal draws, the same on every device."""
-        return torch.randn(shape, generator=self.generator).to(self.device)
+        return draws.normal(self.generator, *shape).float().to(self.device)
 
     def whole_number(self, low: int, high: int) -> int:
         """One of low, ..., high."""
@@ -158,7 +184,7 @@ def optimise(
     for step in tqdm(range(schedule.steps), desc=model.kind, leave=False):
         value = loss(step)
         if not value.isfinite():
-            raise ValueError(f"the loss became {value} at step {step}; use a smaller learning rate")
+            raise ValueError(f"the loss became {value} at step {step}; try smaller learning rates")
         optimizer.zero_grad()
         value.backward()
         optimizer.step()

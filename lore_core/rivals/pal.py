@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lore_core import counting
+from lore_core import checks, counting, draws
 from lore_core.by_user import padded
 from lore_core.objective import pair_loss
 from lore_core.preferences import Preferences, Responses
@@ -61,6 +61,9 @@ class NewUser:
         batch: pairs per step, in a new random order in each pass; None takes all of them.
         random: start from normal logits; otherwise from the crowd's mean weights.
         prior: weight of KL(crowd's mean weights || w_u); the published fit has none.
+
+    Raises:
+        ValueError: a number is out of range.
     """
 
     learning_rate: float = 5e-3
@@ -68,6 +71,13 @@ class NewUser:
     batch: int | None = 4
     random: bool = True
     prior: float = 0.0
+
+    def __post_init__(self):
+        checks.number("learning_rate", self.learning_rate, above=True)
+        checks.number("prior", self.prior)
+        checks.whole_number("epochs", self.epochs, at_least=0)
+        if self.batch is not None:
+            checks.whole_number("batch", self.batch, at_least=1)
 
     def batches(self, counts: Tensor) -> Tensor:
         """Steps per pass, for users with so many pairs."""
@@ -88,15 +98,22 @@ class PALModel(Model, nn.Module):
         super().__init__()
         self.settings, self.new_user = settings, NewUser(**settings["new_user"])
         self.inputs = Standardised(settings["d"])
-        self.logits = nn.Parameter(torch.randn(settings["n_users"], settings["rank"]))
+        self.logits = nn.Parameter(random_table(settings["n_users"], settings["rank"]))
+
+    @property
+    def n_features(self) -> int:
+        return self.settings["d"]
 
     @property
     def personal(self) -> Tensor:
         """Weights on the simplex, (N, K)."""
         return self.logits.detach().softmax(-1)
 
+    def checked(self, personal: Tensor, n_users: int) -> Tensor:
+        return checks.simplex_rows("personal", super().checked(personal, n_users))
+
     @torch.no_grad()
-    def scores(self, responses: Responses, personal: Tensor, user: Tensor, rows: Tensor) -> Tensor:
+    def _scores(self, responses: Responses, personal: Tensor, user: Tensor, rows: Tensor) -> Tensor:
         tables, scores = self.tables(*inputs_of(responses)), personal.new_zeros(len(rows))
         blocks = (t.split(USERS) for t in (personal, *padded(user, len(personal))))
         for weights, place, there in zip(*blocks, strict=True):
@@ -105,9 +122,8 @@ class PALModel(Model, nn.Module):
         return scores
 
     @torch.no_grad()
-    def adapt(self, responses: Responses, shots: Preferences, seed: int = 0) -> Tensor:
-        shots.check(responses)
-        shots, generator = shots.in_order(), torch.Generator().manual_seed(seed)
+    def _adapt(self, responses: Responses, shots: Preferences, seed: int) -> Tensor:
+        shots, generator = shots.in_order(), draws.generator(seed)
         tables, start = self.tables(*inputs_of(responses)), self.start(shots.n_users, generator)
         weights, batches = self.crowd.repeat(shots.n_users, 1), self.new_user.batches(shots.counts)
         for n in batches[batches > 0].unique().tolist():
@@ -118,8 +134,8 @@ class PALModel(Model, nn.Module):
 
     def start(self, n_users: int, generator: torch.Generator) -> Tensor:
         """Where new users' logits start, (N, K)."""
-        crowd = self.crowd.log().repeat(n_users, 1)
-        normal = torch.randn(crowd.shape, generator=generator).to(crowd)
+        crowd = self.crowd.clamp_min(torch.finfo(self.crowd.dtype).tiny).log().repeat(n_users, 1)
+        normal = draws.normal(generator, *crowd.shape).to(crowd)
         return normal if self.new_user.random else crowd
 
     @torch.enable_grad()
@@ -144,7 +160,7 @@ class PALModel(Model, nn.Module):
         """Columns of each user's pairs in a new random order, cut into batches."""
         if self.new_user.batch is None:
             return (torch.arange(there.shape[1], device=there.device).expand(there.shape),)
-        keys = torch.rand(there.shape, generator=generator).to(there.device)
+        keys = draws.uniform(generator, *there.shape).to(there.device)
         return keys.masked_fill(~there, 2.0).argsort(1).split(self.new_user.batch, 1)
 
     def loss(self, items, there: Tensor, logits: Tensor, n_batches: int) -> Tensor:
@@ -172,7 +188,7 @@ class PALAModel(PALModel):
     def __init__(self, settings: dict):
         super().__init__(settings)
         d, rank = settings["d"], settings["rank"]
-        self.prototypes = nn.Parameter(F.normalize(torch.randn(rank, d), dim=1))
+        self.prototypes = nn.Parameter(F.normalize(random_table(rank, d), dim=1))
         self.project = Projector(d, d, settings["layers"], F.relu, residual=True)
 
     @property
@@ -242,6 +258,11 @@ class PALBModel(PALModel):
     def losses(self, margins: Tensor) -> Tensor:
         """Cross-entropy over the two responses."""
         return pair_loss(margins)
+
+
+def random_table(rows: int, columns: int) -> Tensor:
+    """Normal draws from torch's own generator, in float64: the same numbers on every processor."""
+    return torch.randn(rows, columns, dtype=torch.float64).float()
 
 
 def inputs_of(responses: Responses) -> tuple[Tensor, Tensor | None, Tensor]:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
+from lore_core import checks
 from lore_core.rivals.networks import Schedule, Setting, optimise
 from lore_core.rivals.pal import NewUser, PALAModel, PALBModel, PALModel, inputs_of
 
@@ -27,6 +28,9 @@ class PAL:
         decay: weight decay of the projectors.
         schedule: steps.
         new_user: how new users' logits are fitted.
+
+    Raises:
+        ValueError: a number is out of range.
     """
 
     form: type[PALModel] = PALAModel
@@ -41,6 +45,16 @@ class PAL:
     schedule: Schedule = Schedule(7000)
     new_user: NewUser = NewUser()
 
+    def __post_init__(self):
+        for name in ("rank", "width", "batch"):
+            checks.whole_number(name, getattr(self, name), at_least=1)
+        checks.whole_number("layers", self.layers, at_least=0)
+        for name in ("projector_rate", "personal_rate", "scale_rate"):
+            checks.number(name, getattr(self, name), above=True)
+        checks.number("decay", self.decay)
+        checks.kind("schedule", self.schedule, Schedule)
+        checks.kind("new_user", self.new_user, NewUser)
+
     def fit(self, responses, train, *, validation=None, seed=0, device=None) -> PALModel:
         here = Setting.on(responses, train, validation, seed, device)
         sizes = {"d": responses.embeddings.shape[1], "n_users": train.n_users}
@@ -54,7 +68,8 @@ class PAL:
 
         optimise(model, self.optimizer(model), loss, self.schedule, here.judge(model))
         unknown = here.pairs.counts == 0
-        model.logits.data[unknown] = here.filled(model.personal)[unknown].log()
+        mean = here.filled(model.personal)[unknown]
+        model.logits.data[unknown] = mean.clamp_min(torch.finfo(mean.dtype).tiny).log()
         return here.home(model)
 
     def loss(self, model: PALModel, here: Setting, batch: Tensor) -> Tensor:

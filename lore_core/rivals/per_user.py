@@ -10,17 +10,18 @@ Shapes: N users, n pairs each, d features.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lore_core import counting
+from lore_core import checks, counting
 from lore_core.by_user import rectangles
 from lore_core.preferences import Preferences, Responses
-from lore_core.rivals.protocol import Method, Model
+from lore_core.rivals.protocol import Method, Model, training_data
+from lore_core.start import check_scale
 
 CELLS = 2**14  # differences held at once: bounds the memory
 STEPS = 50  # of Newton's method; a handful is the rule
@@ -31,20 +32,25 @@ class PerUserModel(Model):
     """A direction for each user; v, the one they are drawn to, is all that is shared."""
 
     kind: ClassVar[str] = "one model per user"
+    linear: ClassVar[bool] = True
     personal: Tensor
     shared: Tensor
     ridge: float
     parameter_count: int
 
     @property
+    def n_features(self) -> int:
+        return len(self.shared)
+
+    @property
     def crowd(self) -> Tensor:
         return self.shared
 
-    def scores(self, responses: Responses, personal: Tensor, user: Tensor, rows: Tensor) -> Tensor:
+    def _scores(self, responses: Responses, personal: Tensor, user: Tensor, rows: Tensor) -> Tensor:
         everybody = personal @ responses.embeddings.to(personal).T  # (N, M): score once
         return everybody[user, rows]
 
-    def adapt(self, responses: Responses, shots: Preferences, seed: int = 0) -> Tensor:
+    def _adapt(self, responses: Responses, shots: Preferences, seed: int) -> Tensor:
         return ridge_logistic(responses, shots, self.shared, self.ridge)
 
     def state(self) -> tuple[dict[str, Tensor], dict]:
@@ -66,9 +72,14 @@ class PerUser:
     """
 
     ridge: float = 0.1
-    towards: Method | None = field(default=None)
+    towards: Method | None = None
+
+    def __post_init__(self):
+        checks.number("ridge", self.ridge, above=True)
 
     def fit(self, responses, train, *, validation=None, seed=0, device=None) -> PerUserModel:
+        there, pairs = training_data(responses, train, device)
+        check_scale(there, pairs)
         d = responses.embeddings.shape[1]
         shared, trained = responses.embeddings.new_zeros(d), 0
         if self.towards is not None:
@@ -78,7 +89,8 @@ class PerUser:
             if model.personal.shape[1] != 1:
                 raise ValueError(f"{self.towards} has no single direction to draw users to")
             shared, trained = model.reward.basis[:, 0], model.parameter_count
-        personal = ridge_logistic(responses, train, shared, self.ridge)
+        directions = ridge_logistic(there, pairs, shared.to(pairs.user.device), self.ridge)
+        personal = directions.to(shared.device)
         count = counting.per_user(d, train.n_users) + trained
         return PerUserModel(personal, shared, self.ridge, count)
 
@@ -94,8 +106,7 @@ def ridge_logistic(
         shared: (d,), where the ridge pulls.
         ridge: λ > 0.
     """
-    if not ridge > 0:
-        raise ValueError(f"ridge is {ridge}, expected a number above 0")
+    checks.number("ridge", ridge, above=True)
     pairs.check(responses)
     rows, shared = responses.embeddings, shared.double()  # the last digits decide when to stop
     directions = shared.repeat(pairs.n_users, 1)

@@ -11,19 +11,15 @@ Shapes: M responses, d features, N users, B pairs or questions, p numbers kept p
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
-from pathlib import Path
 from typing import ClassVar, Protocol
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
+from lore_core import checks, devices, tensor_files
 from lore_core.evaluate import share_won
-from lore_core.files import whole
-from lore_core.preferences import Preferences, Responses
+from lore_core.preferences import Preferences, Responses, check_world
 
 
 class Method(Protocol):
@@ -56,33 +52,25 @@ class Model(ABC):
     Args:
         personal: (N, p), what is kept of each seen user: weights, a latent, or a whole direction.
         parameter_count: how many numbers were trained, shared and personal, for the seen users.
+        n_features: d of the embeddings it was trained on.
+
+    The public methods check what they are given; a subclass says how to score and how to adapt
+    in `_scores` and `_adapt`.
     """
 
     kind: ClassVar[str]
+    linear: ClassVar[bool] = False  # whether what all embeddings share cancels in a margin
     personal: Tensor
     parameter_count: int
+    n_features: int
 
     @abstractmethod
-    def scores(self, responses: Responses, personal: Tensor, user: Tensor, rows: Tensor) -> Tensor:
-        """Rewards r_u(x), (B,).
-
-        Args:
-            responses: what is ranked.
-            personal: (N', p) of the users asked about.
-            user, rows: (B,) which row of `personal`, and which response.
-        """
+    def _scores(self, responses: Responses, personal: Tensor, user: Tensor, rows: Tensor) -> Tensor:
+        """`scores` of checked arguments."""
 
     @abstractmethod
-    def adapt(self, responses: Responses, shots: Preferences, seed: int = 0) -> Tensor:
-        """What to keep of new users, (N', p), learned from their pairs alone.
-
-        A user without pairs gets `crowd`. Nothing shared changes.
-
-        Args:
-            responses: what is ranked.
-            shots: a few pairs of N' new users.
-            seed: of a random start, where the method has one.
-        """
+    def _adapt(self, responses: Responses, shots: Preferences, seed: int) -> Tensor:
+        """`adapt` to checked arguments."""
 
     @abstractmethod
     def state(self) -> tuple[dict[str, Tensor], dict]:
@@ -98,6 +86,42 @@ class Model(ABC):
         """The average user, (p,): what we know of someone we know nothing about."""
         return self.personal.mean(0)
 
+    def scores(self, responses: Responses, personal: Tensor, user: Tensor, rows: Tensor) -> Tensor:
+        """Rewards r_u(x), (B,).
+
+        Args:
+            responses: what is ranked.
+            personal: (N', p) of the users asked about.
+            user, rows: (B,) which row of `personal`, and which response.
+
+        Raises:
+            ValueError: an id, a row or a shape does not fit.
+        """
+        self.check_features(responses)
+        personal = self.checked(personal, len(personal))
+        user, rows = checks.index_vector("user", user), checks.index_vector("rows", rows)
+        checks.same_length("user", user, "rows", rows)
+        checks.below("user", user, len(personal))
+        checks.below("rows", rows, len(responses))
+        return self._scores(responses, personal, user, rows)
+
+    def adapt(self, responses: Responses, shots: Preferences, seed: int = 0) -> Tensor:
+        """What to keep of new users, (N', p), learned from their pairs alone.
+
+        A user without pairs gets `crowd`. Nothing shared changes.
+
+        Args:
+            responses: what is ranked.
+            shots: a few pairs of N' new users.
+            seed: of a random start, where the method has one.
+
+        Raises:
+            ValueError: a row does not exist, or the embeddings are of another width.
+        """
+        self.check_features(responses)
+        check_world(responses, shots)
+        return self._adapt(responses, shots, checks.whole_number("seed", seed, at_least=0))
+
     def margins(
         self, responses: Responses, pairs: Preferences, personal: Tensor | None = None
     ) -> Tensor:
@@ -109,19 +133,38 @@ class Model(ABC):
             personal: (N', p); default, the seen users'.
 
         Raises:
-            ValueError: there is not one row of `personal` per user.
+            ValueError: there is not one row of `personal` per user, or a row is not what it should
+                be, such as weights on the simplex.
         """
-        personal = self.personal if personal is None else personal
-        expected = pairs.n_users, self.personal.shape[1]
+        self.check_features(responses)
+        check_world(responses, pairs)
+        personal = self.checked(self.personal if personal is None else personal, pairs.n_users)
+        if self.linear:
+            responses = responses.centred()
+        both = torch.cat([pairs.chosen, pairs.rejected])
+        chosen, rejected = self._scores(responses, personal, pairs.user.repeat(2), both).chunk(2)
+        return chosen - rejected
+
+    def checked(self, personal: Tensor, n_users: int) -> Tensor:
+        """`personal` itself, or a ValueError unless it is one finite row for each user."""
+        personal = checks.float_matrix("personal", personal)
+        expected = n_users, self.personal.shape[1]
         if tuple(personal.shape) != expected:
             raise ValueError(
                 f"personal has shape {tuple(personal.shape)}, expected {expected}: one row per "
                 "user of these pairs; for new users pass what adapt returned"
             )
-        pairs.check(responses)
-        both = torch.cat([pairs.chosen, pairs.rejected])
-        chosen, rejected = self.scores(responses, personal, pairs.user.repeat(2), both).chunk(2)
-        return chosen - rejected
+        return personal
+
+    def check_features(self, responses: Responses) -> None:
+        """Raise a ValueError unless these are responses of the width that the model knows."""
+        checks.kind("responses", responses, Responses)
+        given = responses.embeddings.shape[1]
+        if given != self.n_features:
+            raise ValueError(
+                f"embeddings have {given} features, the model has {self.n_features}; use the "
+                "embeddings that it was trained on"
+            )
 
     def accuracy(
         self, responses: Responses, pairs: Preferences, personal: Tensor | None = None
@@ -132,9 +175,7 @@ class Model(ABC):
     def save(self, path) -> None:
         """Write everything to a safetensors file, whole or not at all."""
         tensors, settings = self.state()
-        about = {"about": json.dumps({"kind": self.kind} | settings)}
-        with whole(path) as unfinished:
-            save_file({k: t.cpu().contiguous() for k, t in tensors.items()}, unfinished, about)
+        tensor_files.write(path, tensors, {"kind": self.kind, "settings": settings})
 
     @classmethod
     def load(cls, path) -> Model:
@@ -144,21 +185,34 @@ class Model(ABC):
             FileNotFoundError: there is no such file.
             ValueError: the file is damaged or holds another kind of model.
         """
-        if not Path(path).exists():
-            raise FileNotFoundError(f"{path} does not exist; save a model there first")
         try:
-            with safe_open(path, framework="pt") as file:
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-                settings = json.loads(file.metadata()["about"])
-            if settings.pop("kind") != cls.kind:
-                raise ValueError("another kind of model")
-            return cls.restore(tensors, settings)
-        except Exception as error:
+            tensors, about = tensor_files.read(path)
+            if about.get("kind") != cls.kind:
+                raise ValueError(f"another kind of model: {about.get('kind')}")
+            for name, tensor in tensors.items():
+                checks.finite(name, tensor, "save it again")
+            return cls.restore(tensors, about["settings"])
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f"{path} does not exist; save a model there first") from error
+        except Exception as error:  # `restore` may stumble over anything
             raise ValueError(f"{path} is not a saved {cls.__name__} ({error})") from error
 
 
-def some_pairs(responses: Responses, pairs: Preferences) -> None:
-    """Raise a ValueError unless there are pairs, and all of these responses."""
+def training_data(
+    responses: Responses, pairs: Preferences, device
+) -> tuple[Responses, Preferences]:
+    """What a method learns from, checked and brought to the device.
+
+    Args:
+        responses, pairs: the data.
+        device: as `devices.pick` knows it.
+
+    Raises:
+        ValueError: there are no pairs, or they are not of these responses.
+        RuntimeError: torch cannot compute on the device.
+    """
+    device = devices.pick(device)
+    check_world(responses, pairs)
     if len(pairs) == 0:
         raise ValueError("no pairs to learn from; give at least one")
-    pairs.check(responses)
+    return responses.to(device), pairs.to(device)

@@ -66,6 +66,10 @@ class VPLModel(Model, nn.Module):
         self.register_buffer("personal", torch.zeros(n_users, latent))
 
     @property
+    def n_features(self) -> int:
+        return self.sizes["d"]
+
+    @property
     def parameter_count(self) -> int:
         d, h, z, _ = self.sizes.values()
         return counting.vpl(d, h, z)
@@ -88,14 +92,13 @@ class VPLModel(Model, nn.Module):
         return hidden[:, 0]
 
     @torch.no_grad()
-    def scores(self, responses: Responses, personal: Tensor, user: Tensor, rows: Tensor) -> Tensor:
+    def _scores(self, responses: Responses, personal: Tensor, user: Tensor, rows: Tensor) -> Tensor:
         e = self.inputs(responses.embeddings)
         parts = zip(user.split(ROWS), rows.split(ROWS), strict=True)
         return torch.cat([self.rewards(e, personal, *part) for part in parts])
 
     @torch.no_grad()
-    def adapt(self, responses: Responses, shots: Preferences, seed: int = 0) -> Tensor:
-        shots.check(responses)
+    def _adapt(self, responses: Responses, shots: Preferences, seed: int) -> Tensor:
         e, latent = self.inputs(responses.embeddings), self.crowd.repeat(shots.n_users, 1)
         known = (shots.counts > 0).nonzero().flatten()
         for first in range(0, len(known), SETS):

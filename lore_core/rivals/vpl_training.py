@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lore_core import checks
 from lore_core.by_user import padded
 from lore_core.objective import pair_loss
 from lore_core.preferences import Preferences
@@ -32,6 +33,9 @@ class VPL:
         learning_rate, decay: of AdamW.
         schedule: steps, warm-up and decay of the rate.
         rescale: stretch z to length √z in training and not afterwards, as the published code does.
+
+    Raises:
+        ValueError: a number is out of range.
     """
 
     hidden: int = 512
@@ -47,6 +51,14 @@ class VPL:
     rescale: bool = False
 
     def __post_init__(self):
+        for name in ("hidden", "latent", "users", "targets"):
+            checks.whole_number(name, getattr(self, name), at_least=1)
+        if self.cycle is not None:
+            checks.whole_number("cycle", self.cycle, at_least=1)
+        checks.number("learning_rate", self.learning_rate, above=True)
+        for name in ("kl", "decay"):
+            checks.number(name, getattr(self, name))
+        checks.kind("schedule", self.schedule, Schedule)
         if not 1 <= self.context[0] <= self.context[1]:
             raise ValueError(f"context is {self.context}, expected 1 <= smallest <= largest")
 
