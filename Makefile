@@ -15,15 +15,17 @@ PYTEST := $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 export PYTHON
 export JUPYTER_PREFER_ENV_PATH = 1
-unexport MPLBACKEND
+unexport MPLBACKEND LORE_OUT
 
 # What runs headless runs two at a time, one thread each, without progress bars or personal settings.
-course figures test lessons: export OMP_NUM_THREADS = 1
-course figures test lessons: export PYTHONHASHSEED = 0
-course figures test lessons: export TQDM_DISABLE = 1
-course figures test lessons: export IPYTHONDIR = $(CURDIR)/.venv/ipython
+# None of this changes a result: `pytest` alone has to pass too.
+headless = course figures test quick lessons
+$(headless): export OMP_NUM_THREADS ?= 1
+$(headless): export PYTHONHASHSEED = 0
+$(headless): export TQDM_DISABLE = 1
+$(headless): export IPYTHONDIR = $(CURDIR)/.venv/ipython
 
-.PHONY: help course figures test lab data lessons lock clean
+.PHONY: help course figures test quick lab data lessons lock clean
 
 help:
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -31,24 +33,29 @@ help:
 $(STAMP):
 	@sh workflow/setup.sh $@
 
-course: $(STAMP) ## run the lessons that changed, write figures/, show a table
+course: $(STAMP) ## run the lessons that changed, write build/, compare with what is committed
 	@$(PY) workflow/course.py
 
-figures: $(STAMP) ## train every method in full, write the tables of figures/, run the lessons on them
+figures: $(STAMP) ## train every method in full, write the tables of figures/, run the lessons
 	@$(PY) workflow/figures.py $(FULL)
 
-# The lessons run twice: as an older CPU would compute them, and as this one does. LORE_OUT keeps
-# their figures off the committed ones. All parts run, and pytest's summary comes last.
-test: export LORE_OUT = $(CURDIR)/build/test
+# The lessons run twice: as an older CPU would compute them, and as this one does. Their figures go
+# to build/test and are compared with the committed ones. All parts run, whatever fails before.
 test: $(STAMP) ## lint, unit tests, every lesson and solution against its stored outputs
-	@failed=0; \
+	@failed=0; rm -rf build/test; \
 	$(PY) -m ruff check . || failed=1; \
 	$(PY) -m ruff format --check . || failed=1; \
 	echo "The lessons on another CPU, in effect:"; \
-	ATEN_CPU_CAPABILITY=default MKL_CBWR=COMPATIBLE $(PYTEST) -q $(NBVAL) notebooks || failed=1; \
+	LORE_OUT="$(CURDIR)/build/test/other" ATEN_CPU_CAPABILITY=default MKL_CBWR=COMPATIBLE \
+		$(PYTEST) -q $(NBVAL) notebooks || failed=1; \
 	echo "Everything:"; \
-	$(PYTEST) $(NBVAL) tests notebooks || failed=1; \
+	LORE_OUT="$(CURDIR)/build/test/this" $(PYTEST) $(NBVAL) tests notebooks || failed=1; \
+	echo "Their figures, on the other CPU and on this one:"; \
+	$(PY) workflow/compare.py build/test/other build/test/this || failed=1; \
 	exit $$failed
+
+quick: $(STAMP) ## unit tests alone, no lesson is run
+	@$(PYTEST) -q -m "not lesson" tests
 
 lab: $(STAMP) ## open the course in JupyterLab (more options: ARGS="--port 8890")
 	@$(PY) -m jupyterlab --ServerApp.root_dir=. $(ARGS) \
@@ -58,8 +65,8 @@ data: $(STAMP) ## rebuild data/ from the public text (SOURCE=folder of text, MOD
 	@$(PY) -m lore_core.datasets.alpaca_eval \
 		$(if $(SOURCE),--source "$(SOURCE)") $(if $(MODEL),--model "$(MODEL)")
 
-lessons: $(STAMP) ## maintainers: execute notebooks in place and clean them (ONLY="notebooks/03_*")
-	@$(PY) workflow/lessons.py $(ONLY)
+lessons: $(STAMP) ## maintainers: execute notebooks in place, refresh figures/ (ONLY="notebooks/03_*")
+	@LORE_OUT="$(CURDIR)" $(PY) workflow/lessons.py $(ONLY)
 
 # In a fresh environment, so that nothing else slips in. The build of torch is the index's choice.
 lock: ## maintainers: make requirements.lock again from pyproject.toml

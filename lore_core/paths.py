@@ -4,3 +4,5 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "data"
+FIGURES = ROOT / "figures"
+BUILD = ROOT / "build"  # what a run makes; figures/ holds what is committed

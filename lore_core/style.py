@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import matplotlib as mpl
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from lore_core.files import whole
 from lore_core.intervals import Interval
-from lore_core.paths import ROOT
+from lore_core.paths import BUILD
 
 # Okabe and Ito's palette: told apart by colour-blind readers. One colour per idea, everywhere.
 BLUE, ORANGE, GREEN, PINK = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
@@ -47,11 +48,16 @@ def save(figure, name: str, numbers: dict, out: str = "figures") -> None:
 
     Args:
         figure: a matplotlib figure.
-        name: starts with the lesson's number, such as "04_ranks".
+        name: starts with the lesson's number, such as "04_ranks"; a name, not a path.
         numbers: nested dictionaries and lists of numbers, tensors or Intervals.
-        out: folder, relative to the project's root, or to the folder in the variable LORE_OUT.
+        out: folder, relative to build/, or to the folder in the variable LORE_OUT.
+
+    Raises:
+        ValueError: the name is not a plain one, or a number is NaN or infinite.
     """
-    stem = Path(os.environ.get("LORE_OUT", ROOT)) / out / name
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise ValueError(f"name is {name!r}, expected a plain name; say with `out` where it goes")
+    stem = Path(os.environ.get("LORE_OUT", BUILD)) / out / name
     text = json.dumps(plain(numbers), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     with whole(f"{stem}.json") as numbers_file, whole(f"{stem}.svg") as picture:
         metadata = {"Date": None, "Creator": None}

@@ -1,56 +1,66 @@
-"""Figures computed now show the numbers of the committed ones."""
+"""Figures are drawn away from the committed ones, and compared with them."""
 
 import json
+import os
+import subprocess
+import sys
 
+import compare
 import matplotlib.pyplot as plt
-import numpy as np
-import pandas as pd
 import pytest
-from headless import LESSONS, ROOT, each, run
+from headless import LESSONS, ROOT
 
-from lore_core import style
+from lore_core import style, tables
 
 FIGURES = ROOT / "figures"
-
-
-def differences(fresh, committed, where=""):
-    """One line for each place where two JSON trees disagree."""
-    if isinstance(committed, dict) and isinstance(fresh, dict):
-        if fresh.keys() != committed.keys():
-            yield f"{where}: keys {sorted(fresh)} were {sorted(committed)}"
-        for key in fresh.keys() & committed.keys():
-            yield from differences(fresh[key], committed[key], f"{where}/{key}")
-    elif isinstance(committed, list) and isinstance(fresh, list):
-        if len(fresh) != len(committed):
-            yield f"{where}: {len(fresh)} items were {len(committed)}"
-        for i, pair in enumerate(zip(fresh, committed, strict=False)):
-            yield from differences(*pair, f"{where}/{i}")
-    elif not same(fresh, committed):
-        yield f"{where}: {fresh} was {committed}"
-
-
-def same(a, b):
-    numbers = [isinstance(x, int | float) and not isinstance(x, bool) for x in (a, b)]
-    if all(numbers):
-        return np.isclose(a, b, rtol=1e-2, atol=0.02, equal_nan=True)
-    return type(a) is type(b) and a == b
-
-
-def numbers(folder, number):
-    return {p.name: json.loads(p.read_text()) for p in folder.glob(f"{number}_*.json")}
+OTHER_CPU = {"ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "COMPATIBLE"}
 
 
 @pytest.mark.parametrize(
-    ("fresh", "committed"),
-    [({"a": 1}, {"b": 1}), ([1], [1, 2]), (0.5, 0.6), (True, 1), ("x", "y"), (None, 0.0)],
+    ("fresh", "committed", "said"),
+    [
+        ({"a": 1}, {"b": 1}, "b is missing"),
+        ({"a": 1, "b": 1}, {"b": 1}, "a is new"),
+        ([1], [1, 2], "1 items instead of 2"),
+        (0.5, 0.6, "is 0.5, committed 0.6"),
+        (True, 1, "is True, committed 1"),
+        ("x", "y", "is x, committed y"),
+        (None, 0.0, "is None, committed 0.0"),
+        (float("nan"), 0.5, "is nan, committed 0.5"),
+    ],
 )
-def test_differences_are_seen(fresh, committed):
-    assert list(differences({"deep": [fresh]}, {"deep": [committed]}))
+def test_differences_are_seen_and_said(fresh, committed, said):
+    found = list(compare.differences({"deep": [fresh]}, {"deep": [committed]}))
+    assert found and any(words.endswith(said) for _, words in found)
 
 
 def test_rounding_is_no_difference():
-    fresh, committed = {"a": [0.501, 3, None, "x"]}, {"a": [0.5, 3.0, None, "x"]}
-    assert list(differences(fresh, committed)) == []
+    fresh, committed = {"a": [0.501, 3, None, "x", 1009]}, {"a": [0.5, 3.0, None, "x", 1000]}
+    assert list(compare.differences(fresh, committed)) == []
+
+
+def test_the_report_is_one_line_that_names_the_largest_difference(tmp_path):
+    lesson, committed = "05_a_few_shots", FIGURES / "05_live.json"
+    for path in FIGURES.glob("05_*.json"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    assert compare.report(lesson, tmp_path) == "as committed"
+    numbers = json.loads(committed.read_text())
+    (first, second), old = list(numbers)[:2], json.loads(committed.read_text())
+    for method, off in ((first, 0.5), (second, 0.03)):
+        numbers[method]["1"]["mean"] = round(numbers[method]["1"]["mean"] + off, 4)
+    (tmp_path / committed.name).write_text(json.dumps(numbers))
+    new, was = (of[first]["1"]["mean"] for of in (numbers, old))
+    assert compare.report(lesson, tmp_path) == (
+        f"05_live / {first} / 1 / mean is {new}, committed {was} (1 more differ)"
+    )
+    (tmp_path / committed.name).unlink()
+    assert compare.report(lesson, tmp_path) == "05_live is missing"
+
+
+def test_a_file_that_is_no_json_is_a_difference(tmp_path):
+    for path in FIGURES.glob("05_*.json"):
+        (tmp_path / path.name).write_text("{")
+    assert "05_best_of_n is not readable" in compare.report("05_a_few_shots", tmp_path)
 
 
 def test_every_figure_belongs_to_a_lesson_and_has_its_numbers():
@@ -59,21 +69,46 @@ def test_every_figure_belongs_to_a_lesson_and_has_its_numbers():
     assert {stem[:2] for stem in stems[".svg"]} <= {path.stem[:2] for path in LESSONS}
 
 
-def test_a_test_run_can_send_all_figures_elsewhere(tmp_path, monkeypatch):
-    """nbval runs lessons as they are, with out="figures"; LORE_OUT keeps figures/ as it is."""
-    monkeypatch.setenv("LORE_OUT", str(tmp_path))
-    fig, ax = plt.subplots()
-    style.save(fig, "00_none", {"a": 1}, "figures")
+def committed_files():
+    """What is committed and a lesson reads or might write."""
+    folders = (ROOT / name for name in ("figures", "data", "notebooks"))
+    paths = (path for folder in folders for path in folder.rglob("*") if path.is_file())
+    return {path: path.read_bytes() for path in paths if ".ipynb_checkpoints" not in path.parts}
+
+
+@pytest.mark.lesson
+@pytest.mark.parametrize(
+    "machine",
+    [{"OMP_NUM_THREADS": "2"}, OTHER_CPU | {"OMP_NUM_THREADS": "1"}],
+    ids=["two threads", "another CPU"],
+)
+def test_a_lesson_of_make_course_changes_nothing_committed_and_says_as_committed(machine, tmp_path):
+    before, lesson = committed_files(), "00_start_here"
+    command = [sys.executable, "workflow/run_lesson.py", lesson]
+    place = {"LORE_OUT": str(tmp_path), "TQDM_DISABLE": "1"}
+    subprocess.run(command, cwd=ROOT, env=os.environ | place | machine, check=True)
+    assert committed_files() == before
+    assert (tmp_path / f"{lesson}.json").exists()
+    assert compare.report(lesson, tmp_path / "figures") == "as committed"
+
+
+def test_a_reader_s_figures_go_to_build(tmp_path, monkeypatch):
+    """Whoever runs a lesson in Jupyter leaves figures/ as it is."""
+    monkeypatch.delenv("LORE_OUT", raising=False)
+    monkeypatch.setattr(style, "BUILD", tmp_path)
+    fig, _ = plt.subplots()
+    style.save(fig, "00_none", {"a": 1})
     plt.close(fig)
     assert (tmp_path / "figures" / "00_none.json").exists()
 
 
-@each(LESSONS)
-def test_figures_show_the_committed_numbers(path, tmp_path, monkeypatch):
-    monkeypatch.setenv("TQDM_DISABLE", "1")
-    run(path, "default", {}, tmp_path)
-    fresh, committed = (numbers(folder, path.stem[:2]) for folder in (tmp_path, FIGURES))
-    assert list(differences(fresh, committed)) == []
+@pytest.mark.parametrize("name", ["../x", "/x", "a/b", "", "..", ".hidden"])
+def test_a_figure_stays_in_its_folder(name, tmp_path):
+    fig, _ = plt.subplots()
+    with pytest.raises(ValueError, match="expected a plain name; say with `out` where it goes"):
+        style.save(fig, name, {}, tmp_path / "deep")
+    plt.close(fig)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_lesson_4_shows_what_the_course_promises():
@@ -99,7 +134,7 @@ def test_lesson_5_shows_what_the_course_promises():
 
 
 def test_the_figures_of_lesson_5_show_the_tables():
-    table = pd.read_csv(FIGURES / "few_shot.csv").query("concentration == 0.1 and shots == 9")
+    table = tables.read("few_shot").query("concentration == 0.1 and shots == 9")
     shown = json.loads((FIGURES / "05_few_shot.json").read_text())
     means = {method: points["9"]["mean"] for method, points in shown.items()}
     assert means == dict(zip(table.method, table["mean"], strict=True))

@@ -4,11 +4,11 @@ import json
 import subprocess
 import sys
 
-import pandas as pd
 import pytest
 import yaml
 from headless import ROOT
 
+from lore_core import tables
 from lore_core.rivals.line_up import LINE_UP, NAMES
 
 FULL = yaml.safe_load((ROOT / "profiles" / "full.yaml").read_text())
@@ -39,35 +39,39 @@ def small(tmp_path_factory):
     return config, folder
 
 
-def tables(folder):
-    return {path.stem: pd.read_csv(path) for path in (folder / "tables").glob("*.csv")}
+def written(folder):
+    return {name: tables.read(name, folder / "tables") for name in tables.KEYS}
 
 
+@pytest.mark.lesson
 def test_it_writes_three_tables_with_every_method(small):
-    written = tables(small[1])
-    assert written.keys() == {"table_1", "few_shot", "best_of_n"}
-    for table in written.values():
+    made = written(small[1])
+    assert made.keys() == {"table_1", "few_shot", "best_of_n"}
+    for table in made.values():
         assert set(table.method) <= set(NAMES.values()) and "LoRe" in set(table.method)
-    assert len(written["table_1"]) == 2 * len(METHODS)
-    assert set(written["few_shot"].shots) == {1, 5}
+    assert len(made["table_1"]) == 2 * len(METHODS)
+    assert set(made["few_shot"].shots) == {1, 5}
 
 
+@pytest.mark.lesson
 def test_means_lie_in_their_intervals_and_lore_is_never_ahead_of_itself(small):
-    for table in tables(small[1]).values():
+    for table in written(small[1]).values():
         low, mean, high = (
             next(table[c] for c in table if c in (f, f"share_{f}")) for f in ("low", "mean", "high")
         )
         assert ((low - 1e-4 <= mean) & (mean <= high + 1e-4)).all()
-    lore = tables(small[1])["table_1"].query("method == 'LoRe'")
+    lore = written(small[1])["table_1"].query("method == 'LoRe'")
     assert (lore.lore_ahead_mean == 0).all() and (lore.lore_ahead_p == 1).all()
 
 
+@pytest.mark.lesson
 def test_a_perfect_observer_gains_all_and_one_reward_for_all_gains_nothing(small):
-    table = tables(small[1])["best_of_n"].set_index("method")
+    table = written(small[1])["best_of_n"].set_index("method")
     assert table.loc["Bradley–Terry", "share_mean"] == 0
     assert table.share_mean.max() <= 1
 
 
+@pytest.mark.lesson
 def test_a_run_goes_on_where_it_stopped(small):
     config, folder = small
     assert "Nothing to be done" in run(config, folder)
@@ -75,7 +79,7 @@ def test_a_run_goes_on_where_it_stopped(small):
         (folder / path).unlink()
     account = run(config, folder)
     assert "method=reference" in account and "method=lore" not in account
-    assert len(tables(folder)) == 3
+    assert len(written(folder)) == 3
 
 
 def test_the_profile_runs_every_method_of_the_line_up():
@@ -83,7 +87,7 @@ def test_the_profile_runs_every_method_of_the_line_up():
 
 
 def test_the_committed_tables_are_those_of_the_profile():
-    few_shot = pd.read_csv(ROOT / "figures" / "few_shot.csv")
+    few_shot = tables.read("few_shot")
     assert set(few_shot.concentration) == set(FULL["concentrations"])
     assert sorted(set(few_shot.shots)) == FULL["counts"]
     assert set(few_shot.method) == {NAMES[m] for m in FULL["methods"] + FULL["asides"]}

@@ -101,6 +101,7 @@ def test_trial_parameters_are_the_lesson_s_and_differ_from_its_own(path):
     assert trial and same == []
 
 
+@pytest.mark.lesson
 @each(LESSONS)
 def test_lesson_runs_with_other_parameters(path, tmp_path, monkeypatch):
     monkeypatch.setenv("TQDM_DISABLE", "1")

@@ -8,7 +8,7 @@ from lore_core.study import Study, draw_study
 from lore_core.users import planted_responses
 
 # Hypothesis always tries the same few examples, takes its time, and remembers nothing.
-properties = settings(derandomize=True, deadline=None, max_examples=8, database=None)
+properties = settings(derandomize=True, deadline=None, max_examples=5, database=None)
 
 
 def random(seed):

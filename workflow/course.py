@@ -1,4 +1,7 @@
-"""`make course`: run the lessons that changed, two at a time, and end with the table."""
+"""`make course`: run the lessons that changed, two at a time, and end with the table.
+
+Everything is written to build/; nothing that is committed is touched.
+"""
 
 import fcntl
 import re
@@ -23,6 +26,7 @@ def enter(lock: IO) -> None:
 
 def forget_what_no_longer_stands() -> None:
     """A lesson whose figures were deleted or changed has to run again."""
+    receipts.forget_killed_runs()
     for lesson in receipts.lessons():
         if receipts.read(lesson) is None:
             receipts.receipt(lesson).unlink(missing_ok=True)

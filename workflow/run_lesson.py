@@ -1,5 +1,6 @@
 """Execute one lesson: the copy goes to build/, and if all is well a receipt beside it."""
 
+import os
 import sys
 import time
 
@@ -20,6 +21,8 @@ def reason(error: Exception) -> str:
 
 
 def execute(lesson: str) -> None:
+    os.environ["LORE_OUT"] = str(receipts.BUILD)  # the kernel inherits it
+    receipts.BUILD.mkdir(parents=True, exist_ok=True)
     pm.execute_notebook(
         receipts.ROOT / "notebooks" / f"{lesson}.ipynb",
         receipts.executed(lesson),
@@ -36,8 +39,10 @@ def main(lesson: str) -> int:
     try:
         execute(lesson)
     except Exception as error:  # whatever it is, the reader gets one line and the others go on
-        copy = receipts.executed(lesson).relative_to(receipts.ROOT)
-        say("failed", lesson, f"{reason(error)} (as far as it came: {copy})")
+        copy = receipts.executed(lesson)
+        say(
+            "failed", lesson, f"{reason(error)} (as far as it came: {copy.parent.name}/{copy.name})"
+        )
         return 1
     seconds = time.time() - start
     figures = receipts.figures_since(lesson, start)

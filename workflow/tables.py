@@ -12,8 +12,8 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from lore_core import tables
 from lore_core.contest import Result
-from lore_core.files import whole
 from lore_core.intervals import bootstrap, lead, share
 from lore_core.rivals.line_up import NAMES
 
@@ -69,12 +69,6 @@ def best_of_n(crowd: Crowd, rules: dict) -> list[dict]:
     ]
 
 
-def write(path: Path, rows: list[dict]) -> None:
-    """Numbers to four decimals, the whole file or nothing."""
-    with whole(path) as unfinished:
-        pd.DataFrame(rows).round(4).to_csv(unfinished, index=False)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("config", help="JSON: what profiles/full.yaml says")
@@ -83,13 +77,15 @@ def main() -> None:
     config, crowds = json.loads(options.config), {}
     for path in options.results:
         crowds.setdefault(path.parent.name, {})[path.stem] = Result.load(path)
-    for make in (table_1, few_shot, best_of_n):
-        rows = [
-            {"concentration": concentration} | row
+    made = {
+        make.__name__: pd.DataFrame(
+            {"concentration": float(concentration)} | row
             for concentration, crowd in crowds.items()
             for row in make(crowd, config)
-        ]
-        write(Path(config["out"]) / f"{make.__name__}.csv", rows)
+        )
+        for make in (table_1, few_shot, best_of_n)
+    }
+    tables.write(made, config["out"])
 
 
 if __name__ == "__main__":

@@ -2,11 +2,14 @@
 
 import gzip
 import hashlib
-from pathlib import Path
+import re
+from pathlib import Path, PurePath
 
 from tqdm import tqdm
 
 from lore_core.files import whole
+
+SUM = re.compile("[0-9a-f]{64}")
 
 
 def sha256(content: bytes) -> str:
@@ -19,6 +22,7 @@ def read_sums(path) -> dict[str, str]:
 
     Raises:
         FileNotFoundError: there is no such file.
+        ValueError: a line is something else, or a name leads out of the folder.
     """
     path = Path(path)
     if not path.is_file():
@@ -26,7 +30,18 @@ def read_sums(path) -> dict[str, str]:
             f"no checksum file {path}; `git checkout` brings back the committed one"
         )
     lines = [line.split(maxsplit=1) for line in path.read_text().splitlines() if line.strip()]
-    return {name.strip(): digest for digest, name in lines}
+    for line in lines:
+        if len(line) != 2 or not SUM.fullmatch(line[0]):
+            raise ValueError(f"{path} holds the line {' '.join(line)!r}, expected `sum  name`")
+    return {inner(name.strip()): digest for digest, name in lines}
+
+
+def inner(name: str) -> str:
+    """The name itself, or a ValueError unless it stays inside the folder that it is put into."""
+    path = PurePath(name)
+    if path.is_absolute() or ".." in path.parts or not path.parts:
+        raise ValueError(f"the name {name!r} leads out of its folder; expected one inside it")
+    return name
 
 
 def read(path, digest: str, remedy: str) -> bytes:
@@ -75,7 +90,7 @@ def fetch(base: str, folder, sums: dict[str, str], progress=True) -> None:
         OSError: no network or no such address; what came so far stays for the next call.
         ValueError: the address holds something else than expected.
     """
-    missing = [name for name in sums if not _there(Path(folder, name), sums[name])]
+    missing = [inner(name) for name in sums if not _there(Path(folder, name), sums[name])]
     for name in tqdm(missing, desc="download", unit="file") if progress else missing:
         content = _get(base + name)
         if sha256(content) != sums[name]:
