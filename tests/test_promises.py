@@ -68,7 +68,7 @@ SMALL_PAL = PAL(
     batch=128,
     projector_rate=1e-2,
     personal_rate=5e-2,
-    schedule=Schedule(300),
+    schedule=Schedule(150),
     new_user=NewUser(learning_rate=0.1, epochs=15, batch=4),
 )
 LIKE_LORE = NewUser(learning_rate=0.1, epochs=30, batch=None, random=False, prior=0.1)
