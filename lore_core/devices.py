@@ -16,7 +16,7 @@ def pick(device=None) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:  # torch says it in many ways
+    except (RuntimeError, AssertionError, TypeError) as error:  # torch says it in many ways
         raise RuntimeError(
             f"asked for {device}, but torch cannot compute there ({str(error).splitlines()[0]}); "
             "use device='cpu' or None"

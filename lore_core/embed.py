@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from lore_core import devices
+from lore_core import checks, devices
 
 WINDOW = 256  # tokens; what all-MiniLM-L6-v2 reads at once in sentence-transformers
 PROBES = ("Yes.", "No, I would rather not.", "Paris is the capital of France.")
@@ -31,9 +31,12 @@ def embed_texts(texts, model, batch_size=32, window=WINDOW, progress=True, devic
 
     Raises:
         TypeError: texts is one string, or holds something else than strings.
+        ValueError: batch_size or window is too small.
         ImportError, OSError: transformers is missing; the model cannot be loaded.
     """
     texts = _checked(texts)
+    checks.whole_number("batch_size", batch_size, at_least=1)
+    checks.whole_number("window", window, at_least=3)  # start, end, and something between
     tokenizer, encoder = _load(model, "AutoModel", device)
     sums = torch.zeros(len(texts), encoder.config.hidden_size)
     if not texts:

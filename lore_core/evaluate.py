@@ -101,6 +101,7 @@ def alignment(basis: Tensor, truth: Tensor) -> Tensor:
     Raises:
         ValueError: the shapes differ.
     """
+    basis, truth = checks.float_matrix("basis", basis), checks.float_matrix("truth", truth)
     if basis.shape != truth.shape:
         raise ValueError(f"basis has shape {tuple(basis.shape)}, truth {tuple(truth.shape)}")
     cosines = F.normalize(truth, dim=0).T @ F.normalize(basis, dim=0)

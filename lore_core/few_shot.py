@@ -53,6 +53,7 @@ def fit_weights(
     Source: the few-shot stage of LoRe (arXiv 2504.14439); the prior is ours.
     """
     check(reward, responses, preferences, recipe)
+    checks.whole_number("seed", seed, at_least=0)
     home, device = responses.embeddings.device, devices.pick(device)
     reward, pairs = reward.to(home), preferences.to(home)
     gaps = reward.gaps(responses.embeddings, pairs) / recipe.temperature

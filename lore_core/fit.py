@@ -12,7 +12,7 @@ from torch import Tensor
 from lore_core import checks, devices
 from lore_core.descent import descend
 from lore_core.objective import Objective
-from lore_core.preferences import Preferences, Responses, check_world
+from lore_core.preferences import Preferences, Responses, check_validation, check_world
 from lore_core.recipes import FewShot, Recipe
 from lore_core.reward import LowRankReward
 from lore_core.start import check_scale, given_start, pair_scale, random_start
@@ -148,10 +148,4 @@ def check(
             f"reference has {reference.numel()} numbers, expected one for each of the "
             f"{responses.embeddings.shape[1]} features"
         )
-    if validation is not None:
-        check_world(responses, validation)
-        if validation.n_users != pairs.n_users:
-            raise ValueError(
-                f"validation has {validation.n_users} users, training {pairs.n_users}; "
-                "expected the same users in both"
-            )
+    check_validation(responses, pairs, validation)

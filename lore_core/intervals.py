@@ -50,6 +50,8 @@ def bootstrap(
 
     Source: Efron (1979), percentile interval.
     """
+    if values.ndim != 1:
+        raise ValueError(f"values have shape {tuple(values.shape)}, expected one number per user")
     values = values[~values.isnan()].double().cpu()
     low, high = percentiles(resampled(values, generator, repeats), level)
     return Interval(float(values.mean()), low, high)
@@ -79,6 +81,7 @@ def lead(
 
     Source: Efron and Tibshirani (1993), An Introduction to the Bootstrap.
     """
+    checks.same_length("one", one, "other", other)
     gaps = (one - other)[~(one - other).isnan()].double().cpu()
     means = resampled(gaps, generator, repeats)
     far = min(int((means <= 0).sum()), int((means >= 0).sum()))
@@ -104,6 +107,7 @@ def share(
     Raises:
         ValueError: the mean of `whole` is not above 0.
     """
+    checks.same_length("part", part, "whole", whole)
     both = torch.stack([part, whole], 1).double().cpu()
     both = both[~both.isnan().any(1)]
     top, bottom = both.mean(0)

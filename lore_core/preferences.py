@@ -43,6 +43,8 @@ class Responses:
     def __post_init__(self):
         set_field(self, "embeddings", float_matrix("embeddings", self.embeddings))
         set_field(self, "prompt", index_vector("prompt", self.prompt))
+        if isinstance(self.trait_names, str):
+            raise ValueError(f"trait_names is {self.trait_names!r}, expected a list of names")
         set_field(self, "trait_names", tuple(self.trait_names))
         same_length("embeddings", self.embeddings, "prompt", self.prompt)
         if self.traits is not None:
@@ -276,6 +278,24 @@ def check_world(responses: Responses, preferences: Preferences) -> None:
     checks.kind("responses", responses, Responses)
     checks.kind("preferences", preferences, Preferences)
     preferences.check(responses)
+
+
+def check_validation(
+    responses: Responses, train: Preferences, validation: Preferences | None
+) -> None:
+    """Make sure that validation pairs, if there are any, are of the same users and responses.
+
+    Raises:
+        ValueError: they are not.
+    """
+    if validation is None:
+        return
+    check_world(responses, validation)
+    if validation.n_users != train.n_users:
+        raise ValueError(
+            f"validation has {validation.n_users} users, training {train.n_users}; "
+            "expected the same users in both"
+        )
 
 
 def centred(embeddings: Tensor) -> Tensor:

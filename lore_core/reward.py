@@ -140,9 +140,7 @@ class LowRankReward:
         """
         pairs = preferences.to(embeddings.device)
         scores = self.to(embeddings.device).basis_scores(centred(embeddings))
-        remedy = (
-            "embeddings times basis are too large for their type; use smaller units, or float64"
-        )
+        remedy = "embeddings times basis overflow; use smaller units, or float64"
         return checks.finite("scores of pairs", score_gaps(scores, pairs), remedy)
 
     def save(self, path) -> None:

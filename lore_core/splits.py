@@ -21,6 +21,8 @@ class Split:
     how: str
 
     def __post_init__(self):
+        for name in ("train", "validation", "test"):
+            checks.set_field(self, name, checks.index_vector(name, getattr(self, name)))
         ids = torch.cat([self.train, self.validation, self.test])
         if len(ids.unique()) < len(ids):
             raise ValueError("the parts of a split share ids; each id belongs to one part only")

@@ -6,8 +6,10 @@ Shapes: P prompts, C candidates each, N users, T traits.
 import torch
 from torch import Tensor
 
+from lore_core import checks
 from lore_core.preferences import Responses
 from lore_core.rivals.protocol import Model
+from lore_core.users import check_tastes
 
 
 def best_of_n(model: Model, responses: Responses, prompts: Tensor, personal: Tensor) -> Tensor:
@@ -34,12 +36,19 @@ def true_utility(responses: Responses, tastes: Tensor, rows: Tensor) -> Tensor:
         responses: with traits.
         tastes: (N, T).
         rows: (N, P) as from `best_of_n`.
+
+    Raises:
+        ValueError: there is not one row of `rows` per taste, or traits and tastes do not fit.
     """
+    check_tastes(responses, tastes)
+    checks.same_length("rows", rows, "tastes", tastes)
+    checks.below("rows", checks.index_vector("rows", rows.flatten()), len(responses))
     return torch.einsum("npt,nt->np", responses.traits[rows], tastes).mean(1)
 
 
 def perfect(responses: Responses, prompts: Tensor, tastes: Tensor) -> Tensor:
     """The rows that an observer who knows every taste would choose, (N, P)."""
+    check_tastes(responses, tastes)
     rows = responses.candidates_of(prompts)
     utility = torch.einsum("pct,nt->npc", responses.traits[rows], tastes)
     return rows[torch.arange(len(rows)), utility.argmax(2)]

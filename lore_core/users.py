@@ -36,7 +36,7 @@ def dirichlet_tastes(
     Source: crowds of LoRe (arXiv 2504.14439), PersonalLLM experiment.
     """
     checks.number("concentration", concentration, above=True)
-    checks.whole_number("n_users", n_users, at_least=0)
+    checks.whole_number("n_users", n_users, at_least=1)
     checks.whole_number("n_traits", n_traits, at_least=1)
     checks.kind("generator", generator, torch.Generator)
     rng = np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
@@ -58,6 +58,7 @@ def draw_prompts(prompts: Tensor, n_users: int, n: int, generator: torch.Generat
     Raises:
         ValueError: n is negative, or there are fewer prompts than asked for.
     """
+    checks.whole_number("n_users", n_users, at_least=1)
     checks.whole_number("prompts per user", n, at_least=0)
     if n > len(prompts):
         raise ValueError(

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from lore_core import checks, draws
-from lore_core.preferences import Preferences, Responses, check_world
+from lore_core.preferences import Preferences, Responses, check_validation
 from lore_core.rivals.protocol import training_data
 
 
@@ -98,8 +98,8 @@ class Setting:
         """Check the data and bring it to the device."""
         generator = draws.generator(seed)
         there, ours = training_data(responses, pairs, device)
+        check_validation(responses, pairs, validation)
         if validation is not None:
-            check_world(responses, validation)
             validation = validation.to(ours.user.device)
         return cls(
             responses=there,

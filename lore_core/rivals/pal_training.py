@@ -46,6 +46,8 @@ class PAL:
     new_user: NewUser = NewUser()
 
     def __post_init__(self):
+        if self.form not in (PALAModel, PALBModel):
+            raise ValueError(f"form is {self.form!r}, expected PALAModel or PALBModel")
         for name in ("rank", "width", "batch"):
             checks.whole_number(name, getattr(self, name), at_least=1)
         checks.whole_number("layers", self.layers, at_least=0)

@@ -76,6 +76,8 @@ class PerUser:
 
     def __post_init__(self):
         checks.number("ridge", self.ridge, above=True)
+        if self.towards is not None and not hasattr(self.towards, "fit"):
+            raise ValueError(f"towards is {self.towards!r}, expected a method or None")
 
     def fit(self, responses, train, *, validation=None, seed=0, device=None) -> PerUserModel:
         there, pairs = training_data(responses, train, device)

@@ -1,0 +1,987 @@
+"""Bad input is refused in the house's words, or it is understood; never a wrong answer in silence.
+
+REFUSED holds, door by door, what somebody might pass and what they are told. WELCOME holds input
+that looks unusual and is right. A wrong number that nobody notices is worse than a crash.
+"""
+
+from dataclasses import replace
+from functools import cache, partial
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from worlds import normal, pairs, planted, random, toy_pairs, toy_responses
+
+from lore_core import (
+    LowRankReward,
+    Preferences,
+    Recipe,
+    Responses,
+    Split,
+    accuracy,
+    counting,
+    draws,
+    fit_basis,
+    fit_weights,
+)
+from lore_core.contest import Rules, compete
+from lore_core.curves import few_shots
+from lore_core.datasets import download
+from lore_core.evaluate import alignment, other_users, share_won
+from lore_core.intervals import bootstrap, lead, share
+from lore_core.recipes import FEW_SHOT, PAPER, PAPER_FEW_SHOT, FewShot
+from lore_core.reward import reference_direction
+from lore_core.rivals import (
+    PAL,
+    VPL,
+    LoRe,
+    MeanDifference,
+    NewUser,
+    PALBModel,
+    PerUser,
+    Reference,
+    Schedule,
+)
+from lore_core.splits import split
+from lore_core.steering import best_of_n, true_utility
+from lore_core.study import BLOCKS, draw_study
+from lore_core.users import (
+    best_and_worst,
+    choice_probability,
+    dirichlet_tastes,
+    draw_prompts,
+    noisy_choices,
+    planted_responses,
+)
+
+NAN, INF = float("nan"), float("inf")
+HERE, PAIRS = toy_responses(), toy_pairs()  # 60 responses of 15 prompts, d = 6; 60 pairs of 5 users
+E, PROMPT = HERE.embeddings, HERE.prompt
+NARROW = toy_responses(n_features=5)
+REWARD = LowRankReward(normal(6, 3), normal(5, 3, seed=1))
+ONE_STEP = Schedule(1)
+TWO_STEPS = Recipe(steps=2)
+TIMES_100 = replace(HERE, embeddings=E * 100)
+METHODS = {
+    "LoRe": LoRe(2, Recipe(steps=1)),
+    "mean difference": MeanDifference(),
+    "reference": Reference("trait 1"),
+    "per user": PerUser(),
+    "VPL": VPL(hidden=4, latent=3, schedule=ONE_STEP),
+    "PAL-A": PAL(schedule=ONE_STEP, new_user=NewUser(epochs=1)),
+    "PAL-B": PAL(form=PALBModel, width=4, schedule=ONE_STEP, new_user=NewUser(epochs=1)),
+}
+
+
+@cache
+def model(name):
+    return METHODS[name].fit(HERE, PAIRS, device="cpu")
+
+
+def with_value(table, value, row=3):
+    changed = table.clone()
+    changed[row] = value
+    return changed
+
+
+def reward_times(factor):
+    return LowRankReward(REWARD.basis * factor, REWARD.logits)
+
+
+def study(**changes):
+    sizes = {"concentration": 1.0, "n_seen": 5, "n_unseen": 5, "n_pairs": 3, "n_shots": 2}
+    return draw_study(toy_responses(n_prompts=40), **(sizes | {"seed": 0, "n_tests": 3} | changes))
+
+
+def rules(**changes):
+    sizes = {"n_seen": 5, "n_unseen": 5, "n_pairs": 3, "pool": 4, "counts": (1, 2), "shots": 2}
+    return Rules(**({"concentration": 1.0, "repeats": 2, "seed": 0} | sizes | changes))
+
+
+def responses(embeddings=E, prompt=PROMPT, *more, **options):
+    return partial(Responses, embeddings, prompt, *more, **options)
+
+
+def preferences(user=(0, 1), chosen=(0, 1), rejected=(2, 3), n_users=2):
+    return partial(Preferences, user, chosen, rejected, n_users)
+
+
+RESPONSES = {
+    "embeddings with NaN": (responses(with_value(E, NAN)), "NaN or infinite values in 1 rows"),
+    "embeddings with inf": (responses(with_value(E, INF)), "NaN or infinite values in 1 rows"),
+    "embeddings of one dimension": (responses(E[0]), "expected a floating-point table"),
+    "embeddings of three dimensions": (responses(E[None]), "expected a floating-point table"),
+    "whole numbers as embeddings": (responses(E.long()), "int64, expected a floating-point"),
+    "complex embeddings": (responses(E.to(torch.complex128)), "complex128, expected a floating"),
+    "text as embeddings": (responses([["a", "b"]] * 60), "embeddings is a list that is not all n"),
+    "ragged lists": (responses([[1.0], [1.0, 2.0]]), "embeddings is a list that is not all numb"),
+    "None as embeddings": (responses(None), "embeddings is a NoneType that is not all numbers"),
+    "an array of objects": (
+        responses(E.numpy().astype(object)),
+        "embeddings is a ndarray that is not all numbers",
+    ),
+    "a table with text": (responses(pd.DataFrame({"a": ["x"] * 60})), "is a DataFrame that is not"),
+    "sparse embeddings": (responses(E.to_sparse()), r"stored as torch.sparse_coo; pass embeddings"),
+    "prompts as floats": (responses(prompt=PROMPT.double()), "expected one dimension of whole num"),
+    "prompts as booleans": (
+        responses(prompt=PROMPT > 3),
+        "expected one dimension of whole numbers",
+    ),
+    "a negative prompt": (responses(prompt=PROMPT - 1), "prompt contains -1; ids and rows start"),
+    "too few prompts": (responses(prompt=PROMPT[:-1]), "embeddings has 60 rows but prompt has 59"),
+    "prompts in a table": (responses(prompt=PROMPT[:, None]), "expected one dimension of whole nu"),
+    "prompts with gaps": (
+        responses(prompt=pd.Series([None, *range(59)], dtype="Int64")),
+        "prompt (is a Series|has shape)",
+    ),
+    "embeddings and prompts swapped": (responses(PROMPT, E), "expected a floating-point table"),
+    "traits with NaN": (responses(E, PROMPT, with_value(E, NAN)), "traits has NaN or infinite"),
+    "too few traits": (responses(E, PROMPT, E[:9]), "embeddings has 60 rows but traits has 9"),
+    "one name for all traits": (responses(E, PROMPT, E, "judge"), "expected a list of names"),
+    "too few trait names": (
+        responses(E, PROMPT, E, ["a"]),
+        "got 1 trait names for 6 trait columns",
+    ),
+    "too few prompt embeddings": (
+        responses(E, PROMPT, prompt_embeddings=E[:9]),
+        "prompt id 14 has no row among 9 prompt_embeddings",
+    ),
+    "prompt embeddings with inf": (
+        responses(E, PROMPT, prompt_embeddings=with_value(E, INF)),
+        "prompt_embeddings has NaN or infinite values",
+    ),
+    "an unknown prompt": (lambda: HERE.candidates_of(torch.tensor([99])), "prompt 99 is not among"),
+    "a prompt that is a float": (
+        lambda: HERE.candidates_of(torch.tensor([1.0])),
+        "prompts has sha",
+    ),
+    "candidates of nothing": (
+        lambda: Responses(torch.zeros(0, 2), []).candidates_of(torch.tensor([0])),
+        "there are no responses",
+    ),
+}
+PREFERENCES = {
+    "a user beyond": (preferences(user=(0, 2)), "user id 2 is out of range for n_users = 2"),
+    "a negative user": (preferences(user=(0, -1)), "user contains -1; ids and rows start at 0"),
+    "a negative row": (preferences(chosen=(0, -1)), "chosen contains -1; ids and rows start at 0"),
+    "users as floats": (preferences(user=(0.0, 1.0)), "expected one dimension of whole numbers"),
+    "rows as floats": (preferences(rejected=(2.0, 3.0)), "expected one dimension of whole numbers"),
+    "rows as booleans": (preferences(chosen=(True, False)), "expected one dimension of whole n"),
+    "names as users": (preferences(user=("ann", "bob")), "user is a tuple that is not all numbers"),
+    "complex users": (preferences(user=torch.tensor([0j, 1j])), "expected one dimension of whole"),
+    "too few rows": (preferences(rejected=(2,)), "user has 2 rows but rejected has 1"),
+    "a pair of one response": (preferences(rejected=(0, 3)), "same row as chosen and rejected"),
+    "no users": (preferences(n_users=0), "n_users is 0, expected a whole number of at least 1"),
+    "half a user": (preferences(n_users=2.5), "n_users is 2.5, expected a whole number"),
+    "n_users as text": (preferences(n_users="2"), "n_users is '2', expected a whole number"),
+    "n_users as a boolean": (preferences(n_users=True), "n_users is True, expected a whole number"),
+    "an unsigned id that does not fit": (
+        preferences(user=np.array([0, 2**63], dtype=np.uint64)),
+        "ids and rows start at 0",
+    ),
+    "subsample of -1": (lambda: PAIRS.subsample(-1, random(0)), "n_pairs is -1, expected a whole"),
+    "subsample of half": (
+        lambda: PAIRS.subsample(1.5, random(0)),
+        "n_pairs is 1.5, expected a who",
+    ),
+    "a seed as generator": (
+        lambda: PAIRS.subsample(1, 0),
+        "generator is a int, expected Generator",
+    ),
+    "users beyond, drawn": (lambda: PAIRS.subsample_users(9, random(0)), "there are 5"),
+    "-1 users, drawn": (lambda: PAIRS.subsample_users(-1, random(0)), "n_users is -1, expected"),
+    "a user twice": (lambda: PAIRS.of_users(torch.tensor([1, 1])), "expected distinct ids below 5"),
+    "a user that is not there": (lambda: PAIRS.of_users(torch.tensor([7])), "distinct ids below 5"),
+    "a mask of another length": (lambda: PAIRS.where(torch.ones(3).bool()), "keep has 3 rows but"),
+    "a negative position": (lambda: PAIRS.where(torch.tensor([-1])), "keep contains -1"),
+    "a position beyond": (
+        lambda: PAIRS.where(torch.tensor([60])),
+        "names pair 60, but there are 60",
+    ),
+    "a mask of floats": (
+        lambda: PAIRS.where(torch.ones(60)),
+        "keep has shape .* expected one dimen",
+    ),
+    "pairs of other responses": (lambda: toy_pairs(99).check(HERE), "points to response"),
+    "pairs held against a tensor": (lambda: PAIRS.check(E), "responses is a Tensor, expected Resp"),
+    "parts that share ids": (lambda: Split([0], [0], [1], ""), "parts of a split share ids"),
+    "parts of floats": (lambda: Split([0.5], [1], [2], ""), "train has shape .* whole numbers"),
+    "shares that leave nothing": (lambda: split(torch.arange(9), 0.5, 0.5, random(0)), "leave no"),
+    "a share of NaN": (lambda: split(torch.arange(9), NAN, 0.5, random(0)), "leave no train part"),
+    "a negative share": (lambda: split(torch.arange(9), -0.1, 0.5, random(0)), "leave no train"),
+    "a seed that splits": (
+        lambda: split(torch.arange(9), 0.1, 0.1, 3),
+        "generator is a int, expec",
+    ),
+}
+SEEDS = {
+    f"seed {seed!r}": (
+        partial(draws.generator, seed),
+        f"seed is .*expected a whole number of at {w}",
+    )
+    for seed, w in [
+        (1.5, "l"),
+        (1.0, "l"),
+        ("1", "l"),
+        (None, "l"),
+        (-1, "l"),
+        (True, "l"),
+        (2**64, "m"),
+    ]
+}
+
+
+def fit(responses=HERE, preferences=PAIRS, rank=2, recipe=TWO_STEPS, **options):
+    return partial(fit_basis, responses, preferences, rank, recipe, **options)
+
+
+FITS = {
+    "swapped arguments": (fit(PAIRS, HERE), "responses is a Preferences, expected Responses; are"),
+    "a tensor as responses": (fit(E), "responses is a Tensor, expected Responses"),
+    "a tensor as pairs": (fit(preferences=E), "preferences is a Tensor, expected Preferences"),
+    "rank 0": (fit(rank=0), "rank is 0, expected at least 1.*LowRankReward.fixed"),
+    "rank -1": (fit(rank=-1), "rank is -1, expected a whole number of at least 1"),
+    "rank 1.5": (fit(rank=1.5), "rank is 1.5, expected a whole number"),
+    "rank as text": (fit(rank="2"), "rank is '2', expected a whole number"),
+    "no pairs": (fit(preferences=pairs(n_users=5)), "no pairs to learn from"),
+    "pairs of more responses": (fit(preferences=toy_pairs(99)), "points to response"),
+    "a few-shot recipe": (fit(recipe=FEW_SHOT), "recipe is a FewShot, which fits new users'"),
+    "a recipe's name": (fit(recipe="paper"), "recipe is a str, expected Recipe"),
+    "half a seed": (fit(seed=0.5), "seed is 0.5, expected a whole number"),
+    "a negative seed": (fit(seed=-3), "seed is -3, expected a whole number of at least 0"),
+    "another crowd's validation": (fit(validation=toy_pairs(n_users=3)), "validation has 3 users"),
+    "validation beyond": (fit(validation=toy_pairs(99)), "points to response"),
+    "responses as validation": (fit(validation=HERE), "preferences is a Responses, expected Pref"),
+    "a start of another rank": (fit(init=(normal(6, 3), normal(5, 3))), "init has shapes"),
+    "a start of NaN": (fit(init=(normal(6, 2) * NAN, normal(5, 2))), "init has NaN or infinite"),
+    "an anchor without reference": (
+        fit(recipe=Recipe(anchor=1.0)),
+        "has an anchor; pass reference",
+    ),
+    "a short reference": (
+        fit(recipe=Recipe(anchor=1.0), reference=normal(5)),
+        "reference has 5 numbers, expected one for each of the 6 features",
+    ),
+    "a reference of NaN": (
+        fit(recipe=Recipe(anchor=1.0), reference=normal(6) * NAN),
+        "reference has NaN or infinite values",
+    ),
+    "an unknown device": (fit(device="gpu"), "asked for gpu, but torch cannot compute there"),
+    "a device that is a number": (fit(device=1.5), "asked for 1.5, but torch cannot compute there"),
+    "equal embeddings": (fit(Responses(E * 0 + 1.0, PROMPT)), "differ by 0.0 on average"),
+    "embeddings too large to square": (fit(Responses(E * 1e200, PROMPT)), "differ by inf on aver"),
+    "embeddings too small to square": (fit(Responses(E * 1e-200, PROMPT)), "differ by 0.0 on aver"),
+    "a huge start, without a learning rate": (
+        fit(recipe=Recipe(rescale=False), init=(normal(6, 2) * 5e307, normal(5, 2))),
+        "the loss became (nan|inf) at step 0; try smaller embeddings, a smaller start",
+    ),
+    "a huge learning rate": (
+        fit(recipe=replace(PAPER, steps=5, learning_rate=1e200)),
+        r"the loss became (nan|inf) at step 1; try a learning rate below 1e\+200",
+    ),
+} | {
+    f"embeddings x {factor:g} in the units they come in": (
+        fit(Responses(E * factor, PROMPT), recipe=replace(PAPER, steps=2)),
+        "differ by .* on average, expected something between 1e-12 and 1e.12; divide",
+    )
+    for factor in (1e25, 1e-30)
+}
+
+
+def adapt(reward=REWARD, responses=HERE, preferences=PAIRS, recipe=FEW_SHOT, **options):
+    return partial(fit_weights, reward, responses, preferences, recipe, **options)
+
+
+def score(reward=REWARD, responses=HERE, preferences=PAIRS, weights=None):
+    return partial(accuracy, reward, responses, preferences, weights)
+
+
+ROWS = REWARD.weights
+OFF_SIMPLEX = {
+    "logits": REWARD.logits,
+    "negative weights": with_value(ROWS, torch.tensor([1.5, -0.25, -0.25])),
+    "weights that sum to two": ROWS * 2,
+    "weights that sum to 0.9": ROWS * 0.9,
+    "zeros": ROWS * 0,
+    "weights in %": ROWS * 100,
+}
+REWARDS = {
+    "a basis that is a vector": (lambda: LowRankReward(normal(6), ROWS), "basis has shape"),
+    "a basis of NaN": (lambda: LowRankReward(normal(6, 3) * NAN, ROWS), "basis has NaN or inf"),
+    "infinite logits": (
+        lambda: LowRankReward(normal(6, 3), ROWS * 0 - INF),
+        "logits has NaN or inf",
+    ),
+    "another number of columns": (
+        lambda: LowRankReward(normal(6, 2), ROWS),
+        "same number of columns",
+    ),
+    "no user": (lambda: LowRankReward(normal(6, 3), ROWS[:0]), "number of users is 0"),
+    "fixed for nobody": (lambda: LowRankReward.fixed(normal(6), 0), "n_users is 0, expected"),
+    "fixed for -1": (lambda: LowRankReward.fixed(normal(6), -1), "n_users is -1, expected"),
+    "fixed along NaN": (lambda: LowRankReward.fixed(normal(6) * NAN, 2), "direction has NaN or"),
+    "fixed along a number": (
+        lambda: LowRankReward.fixed(torch.tensor(1.0), 2),
+        "direction has shape",
+    ),
+    "reward and responses swapped": (
+        score(HERE, REWARD),
+        "reward is a Responses, expected LowRankR",
+    ),
+    "responses and pairs swapped": (
+        score(REWARD, PAIRS, HERE),
+        "responses is a Preferences, expect",
+    ),
+    "other features": (score(responses=NARROW), "embeddings have 5 features, the basis has 6"),
+    "pairs of other users": (
+        score(preferences=toy_pairs(n_users=4)),
+        r"expected \(4, 3\): one row",
+    ),
+    "pairs of other responses": (score(preferences=toy_pairs(99)), "points to response"),
+    "weights of other users": (score(weights=ROWS[:2]), r"expected \(5, 3\): one row per user"),
+    "weights of another rank": (score(weights=ROWS[:, :2]), r"expected \(5, 3\): one row per user"),
+    "weights of NaN": (score(weights=ROWS * NAN), "weights has NaN or infinite values"),
+    "weights as whole numbers": (score(weights=ROWS.long()), "expected a floating-point table"),
+    "scores that overflow": (
+        score(reward_times(1e307), TIMES_100),
+        "embeddings times basis overflow; use sm",
+    ),
+    "float32 scores that overflow": (
+        score(
+            LowRankReward((REWARD.basis * 1e20).float(), ROWS),
+            Responses((E * 1e20).float(), PROMPT),
+        ),
+        "embeddings times basis overflow; use smaller units, or float64",
+    ),
+    "margins as embeddings": (lambda: REWARD.margins(E[0], PAIRS), "embeddings has shape"),
+    "responses as pairs": (lambda: REWARD.margins(E, HERE), "preferences is a Responses, expected"),
+    "NaN margins": (
+        lambda: share_won(torch.full((60,), NAN), PAIRS),
+        "60 of 60 are NaN.* neither w",
+    ),
+    "one NaN margin": (
+        lambda: share_won(with_value(torch.ones(60), NAN), PAIRS),
+        "margins: 1 of 60 are NaN",
+    ),
+    "too few margins": (
+        lambda: share_won(torch.ones(9), PAIRS),
+        "margins has 9 rows but preferences",
+    ),
+    "one user to shuffle": (lambda: other_users(ROWS[:1], random(0)), "needs at least two users"),
+    "a basis of other size to align": (
+        lambda: alignment(normal(6, 2), normal(6, 3)),
+        "basis has sh",
+    ),
+    "a basis of NaN to align": (
+        lambda: alignment(normal(6, 2) * NAN, normal(6, 2)),
+        "basis has NaN",
+    ),
+    "a score too short": (
+        lambda: reference_direction(E, normal(9)),
+        "embeddings has 60 rows but sc",
+    ),
+    "a ridge of 0": (
+        lambda: reference_direction(E, normal(60), 0.0),
+        "ridge is 0.0, expected a numb",
+    ),
+    "a reference that overflows": (
+        lambda: reference_direction(E * 1e200, normal(60)),
+        "embeddings are too large; divide them",
+    ),
+    "adapt: swapped": (
+        adapt(REWARD, PAIRS, HERE),
+        "responses is a Preferences, expected Responses",
+    ),
+    "adapt: no reward": (adapt(HERE), "reward is a Responses, expected LowRankReward"),
+    "adapt: other features": (
+        adapt(responses=NARROW),
+        "embeddings have 5 features, the basis has 6",
+    ),
+    "adapt: beyond": (adapt(preferences=toy_pairs(99)), "points to response"),
+    "adapt: a Recipe": (adapt(recipe=Recipe()), "recipe is a Recipe, which fits a basis"),
+    "adapt: the paper's Recipe": (adapt(recipe=PAPER), "recipe is a Recipe, .*PAPER_FEW_SHOT"),
+    "adapt: no recipe": (adapt(recipe=None), "recipe is a NoneType, expected FewShot"),
+    "adapt: a start of another shape": (adapt(init=normal(5, 2)), "init has shape"),
+    "adapt: a start of NaN": (adapt(init=normal(5, 3) * NAN), "init has NaN or infinite values"),
+    "adapt: half a seed": (adapt(recipe=PAPER_FEW_SHOT, seed=0.5), "seed is 0.5, expected a whole"),
+    "adapt: half a seed, unused": (adapt(seed=0.5), "seed is 0.5, expected a whole number"),
+    "adapt: an unknown device": (adapt(device="gpu"), "asked for gpu, but torch cannot compute"),
+    "adapt: scores that overflow": (
+        adapt(reward_times(1e307), TIMES_100),
+        "embeddings times basis overflow",
+    ),
+}
+for what, weights in OFF_SIMPLEX.items():
+    REWARDS |= {
+        f"accuracy of {what}": (
+            score(weights=weights),
+            "do not lie on the simplex.* pass the softmax",
+        ),
+        f"a reward of {what}": (
+            partial(LowRankReward.from_weights, REWARD.basis, weights),
+            "weights of . users do not lie on the simplex, first row .*; expected numbers",
+        ),
+        f"a model's margins of {what}": (
+            lambda w=weights: model("LoRe").margins(HERE, PAIRS, w[:, :2]),
+            "personal of . users do not lie on the simplex",
+        ),
+        f"a PAL's margins of {what}": (
+            lambda w=weights: model("PAL-A").margins(HERE, PAIRS, w[:, :2].float()),
+            "personal of . users do not lie on the simplex",
+        ),
+    }
+
+
+def bad_options(make, *rows):
+    """{what: (call, message)} of options that `make` refuses, each named in the message."""
+    return {
+        f"{make.__name__} {option}={value!r}": (
+            partial(make, **{option: value}, **more),
+            rf"{option} is .*{message}",
+        )
+        for option, value, message, more in ((*row, {})[:4] for row in rows)
+    }
+
+
+AT_LEAST = "expected a whole number of at least "
+ABOVE, ZERO_OR_MORE = "expected a number above 0", "expected 0 or more"
+ADAM = {"optimizer": "adam"}
+SETTINGS = (
+    bad_options(
+        Recipe,
+        ("optimizer", "sgd", "expected one of lbfgs, adam, alternating"),
+        ("optimizer", "newton", "expected one of lbfgs, adam, alternating"),
+        ("optimizer", None, "expected one of"),
+        ("steps", -1, AT_LEAST + "0"),
+        ("steps", 1.5, AT_LEAST + "0"),
+        ("learning_rate", 0.1, "optimizer 'lbfgs' has none and would ignore it"),
+        ("learning_rate", 0.0, ABOVE, ADAM),
+        ("learning_rate", NAN, ABOVE, ADAM),
+        ("learning_rate", "fast", ABOVE, ADAM),
+        ("temperature", 0.0, ABOVE),
+        ("temperature", NAN, ABOVE),
+        ("temperature", INF, ABOVE),
+        ("average", "prompt", "expected one of pair, user"),
+        ("start", "zeros", "expected one of normal, uniform"),
+        ("start_scale", -1.0, ZERO_OR_MORE),
+        ("ridge_basis", -1.0, ZERO_OR_MORE),
+        ("ridge_basis", NAN, ZERO_OR_MORE),
+        ("ridge_logits", -1.0, ZERO_OR_MORE),
+        ("anchor", -1.0, ZERO_OR_MORE),
+        ("anchor", INF, ZERO_OR_MORE),
+        ("anchor_warmup", (0.8, 0.2), "expected 0 <= from <= to <= 1"),
+        ("anchor_warmup", (0.5, NAN), "expected 0 <= from <= to <= 1"),
+        ("prune", -0.1, ZERO_OR_MORE),
+        ("tolerance", -1.0, ZERO_OR_MORE),
+        ("tolerance", NAN, ZERO_OR_MORE),
+        ("patience", 0, AT_LEAST + "1"),
+        ("patience", 1.5, AT_LEAST + "1"),
+    )
+    | bad_options(
+        FewShot,
+        ("optimizer", "lbfgs", "expected one of newton, adam"),
+        ("prior", 0.3, "optimizer 'adam' has none and would ignore it", ADAM),
+        ("prior", 0.0, ABOVE),
+        ("prior", -1.0, ABOVE),
+        ("prior", NAN, ABOVE),
+        ("learning_rate", 0.1, "optimizer 'newton' has none and would ignore it"),
+        ("learning_rate", 0.0, ABOVE, ADAM),
+        ("temperature", -1.0, ABOVE),
+        ("steps", 0, AT_LEAST + "1"),
+        ("steps", -1, AT_LEAST + "0", ADAM),
+    )
+    | bad_options(
+        Schedule,
+        ("steps", -1, AT_LEAST + "0"),
+        ("steps", 2.5, AT_LEAST + "0"),
+        ("looks", -1, AT_LEAST + "0", {"steps": 1}),
+        ("warmup", 1.5, "expected a share of the steps", {"steps": 1}),
+        ("warmup", -0.1, "expected a share of the steps", {"steps": 1}),
+        ("warmup", NAN, "expected a share of the steps", {"steps": 1}),
+    )
+    | bad_options(
+        NewUser,
+        ("learning_rate", 0.0, ABOVE),
+        ("learning_rate", -1.0, ABOVE),
+        ("epochs", -1, AT_LEAST + "0"),
+        ("batch", 0, AT_LEAST + "1"),
+        ("batch", 1.5, AT_LEAST + "1"),
+        ("prior", -0.1, ZERO_OR_MORE),
+        ("prior", NAN, ZERO_OR_MORE),
+    )
+    | bad_options(
+        VPL,
+        *((size, 0, AT_LEAST + "1") for size in ("hidden", "latent", "users", "targets", "cycle")),
+        *((size, -4, AT_LEAST + "1") for size in ("hidden", "latent", "users", "targets")),
+        ("hidden", 1.5, AT_LEAST + "1"),
+        ("kl", -1.0, ZERO_OR_MORE),
+        ("kl", NAN, ZERO_OR_MORE),
+        ("decay", -1.0, ZERO_OR_MORE),
+        ("learning_rate", 0.0, ABOVE),
+        ("learning_rate", -1.0, ABOVE),
+        ("context", (0, 3), "expected 1 <= smallest <= largest"),
+        ("context", (4, 3), "expected 1 <= smallest <= largest"),
+        ("schedule", 100, "expected Schedule"),
+    )
+    | bad_options(
+        PAL,
+        *((size, 0, AT_LEAST + "1") for size in ("rank", "width", "batch")),
+        *((size, -1, AT_LEAST + "1") for size in ("rank", "width", "batch")),
+        ("rank", 2.0, AT_LEAST + "1"),
+        ("layers", -1, AT_LEAST + "0"),
+        *((rate, 0.0, ABOVE) for rate in ("projector_rate", "personal_rate", "scale_rate")),
+        ("decay", -1.0, ZERO_OR_MORE),
+        ("form", "A", "expected PALAModel or PALBModel"),
+        ("new_user", None, "expected NewUser"),
+    )
+    | bad_options(
+        LoRe,
+        ("rank", 0, AT_LEAST + "1"),
+        ("rank", -2, AT_LEAST + "1"),
+        ("recipe", FEW_SHOT, "expected Recipe", {"rank": 2}),
+        ("few_shot", Recipe(), "expected FewShot", {"rank": 2}),
+    )
+    | bad_options(
+        PerUser,
+        ("ridge", 0.0, ABOVE),
+        ("ridge", -1.0, ABOVE),
+        ("ridge", NAN, ABOVE),
+        ("towards", "crowd", "expected a method or None"),
+    )
+    | bad_options(
+        rules,
+        ("concentration", 0.0, ABOVE),
+        ("n_seen", 0, AT_LEAST + "1"),
+        ("n_unseen", -1, AT_LEAST + "1"),
+        ("n_pairs", -1, AT_LEAST + "1"),
+        ("pool", 0, AT_LEAST + "1"),
+        ("repeats", 0, AT_LEAST + "1"),
+        ("shots", 3, "expected shots among the counts"),
+        ("counts", (2, 9), "no count above the pool|expected shots"),
+    )
+)
+MODELS = {
+    f"{name}: {what}": (partial(call, name), message)
+    for name in METHODS
+    for what, (call, message) in {
+        "fit without pairs": (
+            lambda n: METHODS[n].fit(HERE, pairs(n_users=3)),
+            "no pairs to learn from; give at least one",
+        ),
+        "fit, swapped": (
+            lambda n: METHODS[n].fit(PAIRS, HERE),
+            "responses is a Preferences, expected Responses",
+        ),
+        "fit beyond": (lambda n: METHODS[n].fit(HERE, toy_pairs(99)), "points to response"),
+        "fit on no device": (
+            lambda n: METHODS[n].fit(HERE, PAIRS, device="cuda:7"),
+            "asked for cuda:7, but torch cannot compute there",
+        ),
+        "margins of another width": (
+            lambda n: model(n).margins(NARROW, PAIRS),
+            "embeddings have 5 features, the model has 6",
+        ),
+        "adapt to another width": (
+            lambda n: model(n).adapt(NARROW, PAIRS),
+            "embeddings have 5 features, the model has 6",
+        ),
+        "scores of another width": (
+            lambda n: model(n).scores(NARROW, model(n).personal, [0], [0]),
+            "embeddings have 5 features, the model has 6",
+        ),
+        "margins, swapped": (
+            lambda n: model(n).margins(PAIRS, HERE),
+            "responses is a Preferences, expected Responses",
+        ),
+        "adapt, swapped": (
+            lambda n: model(n).adapt(PAIRS, HERE),
+            "responses is a Preferences, expected Responses",
+        ),
+        "accuracy beyond": (lambda n: model(n).accuracy(HERE, toy_pairs(99)), "points to response"),
+        "half a seed": (lambda n: model(n).adapt(HERE, PAIRS, 0.5), "seed is 0.5, expected a wh"),
+        "personal of NaN": (
+            lambda n: model(n).margins(HERE, PAIRS, model(n).personal * NAN),
+            "personal has NaN or infinite values",
+        ),
+        "personal of too few": (
+            lambda n: model(n).margins(HERE, PAIRS, model(n).personal[:2]),
+            "personal has shape .* expected .* one row per user",
+        ),
+        "a row beyond": (
+            lambda n: model(n).scores(HERE, model(n).personal, [0], [60]),
+            "rows contains 60, but there are 60",
+        ),
+        "a user beyond": (
+            lambda n: model(n).scores(HERE, model(n).personal, [5], [0]),
+            "user contains 5, but there are 5",
+        ),
+        "a negative row": (
+            lambda n: model(n).scores(HERE, model(n).personal, [0], [-1]),
+            "rows contains -1; ids and rows start at 0",
+        ),
+    }.items()
+} | {
+    f"{name}: embeddings x {factor:g}": (
+        lambda n=name, f=factor: METHODS[n].fit(replace(HERE, embeddings=E * f), PAIRS),
+        "differ by .* on average, expected something between 1e-12 and 1e.12; divide",
+    )
+    for name in ("mean difference", "reference", "per user")
+    for factor in (1e25, 1e-30)
+}
+MODELS |= {
+    f"{name}: equal embeddings": (
+        lambda n=name: METHODS[n].fit(replace(HERE, embeddings=E * 0 + 3.0), PAIRS),
+        "differ by 0.0 on average|have standard deviation 0.0",
+    )
+    for name in METHODS
+}
+TASTES = torch.full((5, 3), 1 / 3, dtype=torch.float64)
+ASKED = torch.arange(10).view(5, 2)
+CROWDS = {
+    "concentration 0": (
+        lambda: dirichlet_tastes(5, 3, 0.0, random(0)),
+        "concentration is 0.0, exp",
+    ),
+    "concentration NaN": (lambda: dirichlet_tastes(5, 3, NAN, random(0)), "concentration is nan"),
+    "concentration inf": (lambda: dirichlet_tastes(5, 3, INF, random(0)), "concentration is inf"),
+    "-1 users": (
+        lambda: dirichlet_tastes(-1, 3, 1.0, random(0)),
+        "n_users is -1, expected a whole",
+    ),
+    "no traits": (
+        lambda: dirichlet_tastes(5, 0, 1.0, random(0)),
+        "n_traits is 0, expected a whole",
+    ),
+    "tastes of a seed": (
+        lambda: dirichlet_tastes(5, 3, 1.0, 0),
+        "generator is a int, expected Gen",
+    ),
+    "-1 prompts": (
+        lambda: draw_prompts(PROMPT, 5, -1, random(0)),
+        "prompts per user is -1, expecte",
+    ),
+    "half a prompt": (lambda: draw_prompts(PROMPT, 5, 0.5, random(0)), "prompts per user is 0.5"),
+    "too many prompts": (
+        lambda: draw_prompts(PROMPT, 5, 99, random(0)),
+        "there are only 60 to draw",
+    ),
+    "no traits to like": (
+        lambda: best_and_worst(Responses(E, PROMPT), TASTES, ASKED, random(0)),
+        "these responses have no traits",
+    ),
+    "tastes for other traits": (
+        lambda: best_and_worst(HERE, TASTES[:, :2], ASKED, random(0)),
+        "tastes have shape .* do not fit 3 traits",
+    ),
+    "tastes of NaN": (
+        lambda: best_and_worst(HERE, TASTES * NAN, ASKED, random(0)),
+        "tastes has NaN or infinite values",
+    ),
+    "prompts for other users": (
+        lambda: best_and_worst(HERE, TASTES, ASKED[:2], random(0)),
+        "do not fit each other; expected",
+    ),
+    "prompts that nobody answered": (
+        lambda: best_and_worst(HERE, TASTES, ASKED + 90, random(0)),
+        "is not among these responses' prompts",
+    ),
+    "temperature 0": (
+        lambda: noisy_choices(HERE, TASTES, ASKED, 0.0, random(0)),
+        "temperature is 0",
+    ),
+    "temperature -1": (
+        lambda: choice_probability(HERE, TASTES, PAIRS, -1.0),
+        "temperature is -1.0",
+    ),
+    "temperature NaN": (lambda: choice_probability(HERE, TASTES, PAIRS, NAN), "temperature is nan"),
+    "choices beyond": (
+        lambda: choice_probability(HERE, TASTES, toy_pairs(99), 1.0),
+        "points to resp",
+    ),
+    "a planted rank above d": (
+        lambda: planted_responses(5, 4, 3, 4, random(0)),
+        "rank is 4, expected",
+    ),
+    "-1 planted prompts": (
+        lambda: planted_responses(-1, 4, 3, 2, random(0)),
+        "n_prompts is -1, exp",
+    ),
+    "0 planted candidates": (lambda: planted_responses(5, 0, 3, 2, random(0)), "n_candidates is 0"),
+    "a perfect observer without tastes": (
+        lambda: true_utility(HERE, TASTES[:2], torch.zeros(5, 1, dtype=torch.long)),
+        "rows has 5 rows but tastes has 2",
+    ),
+    "utility of negative rows": (
+        lambda: true_utility(HERE, TASTES, torch.full((5, 1), -1)),
+        "rows contains -1; ids and rows start at 0",
+    ),
+    "best of unknown prompts": (
+        lambda: best_of_n(model("LoRe"), HERE, torch.tensor([99]), model("LoRe").personal),
+        "prompt 99 is not among",
+    ),
+    "shots above the pool": (
+        lambda: few_shots(PAIRS, [99], 2, random(0)),
+        "a user has 12 pairs, but",
+    ),
+    "-1 shots": (
+        lambda: few_shots(PAIRS, [-1], 2, random(0)),
+        "shots is -1, expected a whole number",
+    ),
+    "no shots": (lambda: few_shots(PAIRS, [], 2, random(0)), "but no shots are asked for"),
+    "0 repeats": (
+        lambda: few_shots(PAIRS, [1], 0, random(0)),
+        "repeats is 0, expected a whole numb",
+    ),
+    "a pool too small, before training": (
+        lambda: compete([None], study(n_shots=2), rules(pool=9, counts=(2, 9))),
+        "a user has 2 pairs, but 9 shots are asked for",
+    ),
+} | {
+    f"study with {option} = {value}": (partial(study, **{option: value}), f"{option} is .*expected")
+    for option, value in [
+        ("n_seen", 0),
+        ("n_seen", -1),
+        ("n_unseen", -5),
+        ("n_unseen", 1.5),
+        ("n_pairs", -1),
+        ("n_pairs", 0),
+        ("n_shots", -1),
+        ("n_tests", 0),
+        ("seed", 0.5),
+        ("seed", -1),
+        ("concentration", -1.0),
+        ("concentration", NAN),
+        ("temperature", 0.0),
+    ]
+}
+CROWDS |= {
+    "a study of a tensor": (
+        lambda: draw_study(E, 1.0, 5, 5, 3, 2, 0),
+        "responses is a Tensor, expected Responses",
+    ),
+    "a study of too few prompts": (partial(study, n_pairs=90), "only 24 to draw from"),
+    "users who find everything equal": (
+        lambda: draw_study(replace(HERE, traits=HERE.traits * 0), 1.0, 5, 5, 1, 1, 0, n_tests=1),
+        "5 of 5 users have fewer than 1 pairs, the first one 0: they find all candidates",
+    ),
+}
+TEN = normal(10)
+NUMBERS = {
+    "nobody": (lambda: bootstrap(TEN[:0], random(0)), "no user has a pair"),
+    "nobody with a number": (lambda: bootstrap(TEN * NAN, random(0)), "no user has a pair"),
+    "an infinite number": (
+        lambda: bootstrap(with_value(TEN, INF), random(0)),
+        "1 of 10 are NaN or",
+    ),
+    "a table": (lambda: bootstrap(TEN[None], random(0)), "expected one number per user"),
+    "level 95": (lambda: bootstrap(TEN, random(0), 95), "level is 95, expected a share between"),
+    "0 repeats": (lambda: bootstrap(TEN, random(0), repeats=0), "repeats is 0, expected a whole"),
+    "a seed": (lambda: bootstrap(TEN, 0), "generator is a int, expected Generator"),
+    "other users": (lambda: lead(TEN, TEN[:1], random(0)), "one has 10 rows but other has 1"),
+    "other users' share": (
+        lambda: share(TEN, TEN[:1], random(0)),
+        "part has 10 rows but whole has 1",
+    ),
+    "a share of nothing": (lambda: share(TEN, TEN * 0, random(0)), "expected more than 0"),
+} | {
+    f"{count.__name__} of {size}": (
+        partial(count, *[size] * n),
+        "expected a whole number of at least",
+    )
+    for count, n in [
+        (counting.bradley_terry, 1),
+        (counting.per_user, 2),
+        (counting.lore, 3),
+        (counting.vpl, 3),
+        (counting.pal_a, 4),
+        (counting.pal_b, 5),
+    ]
+    for size in (-1, 1.5)
+}
+REFUSED = {
+    f"{door}: {what}": row
+    for door, rows in {
+        "responses": RESPONSES,
+        "preferences": PREFERENCES,
+        "draws": SEEDS,
+        "fit": FITS,
+        "reward": REWARDS,
+        "settings": SETTINGS,
+        "models": MODELS,
+        "crowds": CROWDS,
+        "numbers": NUMBERS,
+    }.items()
+    for what, row in rows.items()
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("call", "message"), REFUSED.values(), ids=REFUSED)
+def test_it_is_refused_and_said_what_was_expected(call, message):
+    with pytest.raises((ValueError, RuntimeError), match=message) as caught:
+        call()
+    assert caught.traceback[-1].path.match("lore_core/*.py") or caught.traceback[-1].path.match(
+        "lore_core/rivals/*.py"
+    ), "the message comes from deep inside a library"
+
+
+@pytest.mark.parametrize("lines", ["../x", "/etc/x", "a/../../x", "."])
+def test_a_name_in_a_checksum_file_stays_in_its_folder(lines, tmp_path):
+    sums = tmp_path / "sums"
+    sums.write_text(f"{'0' * 64}  {lines}\n")
+    with pytest.raises(ValueError, match="leads out of its folder"):
+        download.read_sums(sums)
+    with pytest.raises(ValueError, match="leads out of its folder"):
+        download.fetch("web/", tmp_path, {lines: "0" * 64}, progress=False)
+
+
+@pytest.mark.parametrize("line", ["no sum", "0" * 64, "x" * 64 + "  name"])
+def test_a_line_that_is_no_checksum_is_said(line, tmp_path):
+    (tmp_path / "sums").write_text(line + "\n")
+    with pytest.raises(ValueError, match="sums holds the line .* expected `sum  name`"):
+        download.read_sums(tmp_path / "sums")
+
+
+# --- unusual, and right ------------------------------------------------------------------------
+
+
+def read_only(array):
+    array = array.copy()
+    array.flags.writeable = False
+    return array
+
+
+def filtered(tensor):
+    """A Series whose index is what a filter leaves: neither 0, 1, ... nor in order."""
+    return pd.Series(tensor.numpy(), index=np.arange(len(tensor))[::-1] * 3 + 7)
+
+
+SHAPES = {
+    "arrays": lambda t: t.numpy(),
+    "read-only arrays": lambda t: read_only(t.numpy()),
+    "other byte order": lambda t: t.numpy().astype(t.numpy().dtype.newbyteorder(">")),
+    "reversed views": lambda t: t.numpy()[::-1].copy()[::-1],
+    "lists": lambda t: t.tolist(),
+    "filtered Series": filtered,
+}
+IDS = SHAPES | {
+    "unsigned bytes": lambda t: t.numpy().astype(np.uint8),
+    "unsigned words": lambda t: t.numpy().astype(np.uint16),
+    "unsigned long words": lambda t: t.numpy().astype(np.uint64),
+    "unsigned tensors": lambda t: t.to(torch.uint16),
+    "nullable integers": lambda t: pd.Series(t.tolist(), dtype="Int64"),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("shape", IDS.values(), ids=IDS)
+def test_ids_are_understood_whatever_holds_them(shape):
+    taken = Preferences(*map(shape, (PAIRS.user, PAIRS.chosen, PAIRS.rejected)), 5)
+    assert torch.equal(taken.user, PAIRS.user) and torch.equal(taken.chosen, PAIRS.chosen)
+    assert torch.equal(Responses(E, shape(PROMPT)).prompt, PROMPT)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "shape",
+    [
+        *(
+            lambda t, f=f: f(t)
+            for name, f in SHAPES.items()
+            if name not in ("filtered Series", "lists")
+        ),
+        lambda t: pd.DataFrame(t.numpy(), index=np.arange(60)[::-1] * 3 + 7),
+        lambda t: np.asfortranarray(t.numpy()),
+    ],
+    ids=[
+        *(n for n in SHAPES if n not in ("filtered Series", "lists")),
+        "filtered table",
+        "Fortran",
+    ],
+)
+def test_embeddings_are_understood_whatever_holds_them(shape):
+    assert torch.equal(Responses(shape(E), PROMPT).embeddings, E)
+
+
+def test_a_later_change_of_an_array_does_not_slip_past_the_checks():
+    table, user = E.numpy().copy(), PAIRS.user.numpy().copy()
+    frame, column = pd.DataFrame(E.numpy()), pd.Series(PAIRS.user.numpy())
+    taken = [Responses(table, PROMPT), Responses(frame, PROMPT)]
+    asked = [Preferences(u, PAIRS.chosen, PAIRS.rejected, 5) for u in (user, column)]
+    table[:], user[:] = NAN, 99
+    frame.iloc[:], column.iloc[:] = NAN, 99
+    assert all(torch.equal(some.embeddings, E) for some in taken)
+    assert all(torch.equal(some.user, PAIRS.user) for some in asked)
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers():
+    one, two = (fit_basis(HERE, PAIRS, r, Recipe(steps=1), seed=r) for r in (np.int64(2), 2))
+    assert torch.equal(one.reward.basis, two.reward.basis)
+    assert len(PAIRS.subsample(np.int32(2), random(0))) == 10
+
+
+def test_weights_of_zero_are_weights():
+    weights = torch.eye(3, dtype=torch.float64)[[0, 1, 2, 0, 1]]
+    torch.testing.assert_close(LowRankReward.from_weights(REWARD.basis, weights).weights, weights)
+    half = LowRankReward.from_weights(REWARD.basis.float(), weights.half())
+    torch.testing.assert_close(half.weights, weights.float())
+
+
+@pytest.mark.parametrize("factor", [1e25, 1e-30, 1e12])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", ["LoRe", "VPL", "PAL-A", "PAL-B"])
+def test_embeddings_of_another_size_give_the_same_margins(name, dtype, factor):
+    world = replace(
+        HERE, embeddings=E.to(dtype), prompt_embeddings=HERE.prompt_embeddings.to(dtype)
+    )
+    large = replace(
+        world,
+        embeddings=world.embeddings * factor,
+        prompt_embeddings=world.prompt_embeddings * factor,
+    )
+    one, other = (METHODS[name].fit(some, PAIRS, device="cpu") for some in (world, large))
+    margins = one.margins(world, PAIRS)
+    assert margins.abs().max() > 1e-4
+    torch.testing.assert_close(other.margins(large, PAIRS), margins, rtol=1e-3, atol=1e-4)
+    shots = [m.adapt(some, PAIRS) for m, some in ((one, world), (other, large))]
+    torch.testing.assert_close(*shots, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_large_constant_column_takes_nothing_from_the_others(name):
+    """1e9 in every row: what it leaves of a difference of scores would be noise."""
+    far = torch.full((60, 1), 1e9, dtype=torch.float64)
+    none = torch.zeros(60, 1, dtype=torch.float64)
+    prompts = HERE.prompt_embeddings
+    worlds = [
+        replace(
+            HERE,
+            embeddings=torch.cat([E, column], 1),
+            prompt_embeddings=torch.cat([prompts, column[: len(prompts)]], 1),
+        )
+        for column in (none, far)
+    ]
+    one, other = (METHODS[name].fit(some, PAIRS, device="cpu") for some in worlds)
+    margins = one.margins(worlds[0], PAIRS)
+    torch.testing.assert_close(other.margins(worlds[1], PAIRS), margins, rtol=1e-4, atol=1e-5)
+
+
+def test_a_constant_column_of_1e12_leaves_a_good_fit():
+    world = planted(n_users=20)
+    far = torch.full((len(world.responses), 1), 1e12, dtype=torch.float64)
+    there = replace(world.responses, embeddings=torch.cat([world.responses.embeddings, far], 1))
+    fits = [fit_basis(some, world.train, 3).reward for some in (world.responses, there)]
+    scores = [
+        float(accuracy(reward, some, world.tests[BLOCKS[1]]).mean())
+        for reward, some in zip(fits, (world.responses, there), strict=True)
+    ]
+    assert scores[1] > 0.85 and abs(scores[0] - scores[1]) < 0.03
+
+
+def test_the_reference_reads_traits_of_another_type():
+    mixed = replace(HERE, embeddings=E.float())
+    direction = Reference("trait 1").fit(mixed, PAIRS).reward.basis
+    exact = model("reference").reward.basis
+    assert direction.dtype == torch.float32
+    torch.testing.assert_close(direction.double(), exact, rtol=1e-4, atol=1e-4)
