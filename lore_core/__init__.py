@@ -4,11 +4,12 @@ from lore_core.evaluate import accuracy
 from lore_core.few_shot import fit_weights
 from lore_core.fit import Fit, fit_basis
 from lore_core.preferences import Preferences, Responses
-from lore_core.recipes import Recipe
+from lore_core.recipes import FewShot, Recipe
 from lore_core.reward import LowRankReward
 from lore_core.splits import Split
 
 __all__ = [
+    "FewShot",
     "Fit",
     "LowRankReward",
     "Preferences",

@@ -107,6 +107,12 @@ def whole_number(name: str, value, at_least: int) -> int:
     return int(value)
 
 
+def whole_numbers(at_least: int, /, **values: int) -> None:
+    """`whole_number` for several values, each by its own name."""
+    for name, value in values.items():
+        whole_number(name, value, at_least)
+
+
 def number(name: str, value, above: bool = False) -> float:
     """`value` as a float, or a ValueError unless it is finite and at least (or above) 0."""
     real = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)

@@ -53,8 +53,8 @@ class Rules:
 
     def __post_init__(self):
         checks.number("concentration", self.concentration, above=True)
-        for name in ("n_seen", "n_unseen", "n_pairs", "pool", "repeats"):
-            checks.whole_number(name, getattr(self, name), at_least=1)
+        checks.whole_numbers(1, n_seen=self.n_seen, n_unseen=self.n_unseen)
+        checks.whole_numbers(1, n_pairs=self.n_pairs, pool=self.pool, repeats=self.repeats)
         if self.shots not in self.counts or max(self.counts) > self.pool:
             raise ValueError(
                 f"shots is {self.shots}, pool {self.pool}, counts {self.counts}; expected shots "

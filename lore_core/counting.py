@@ -11,33 +11,27 @@ which one is not.
 from lore_core import checks
 
 
-def sizes(**given: int) -> None:
-    """Raise a ValueError unless all are whole numbers of at least 0."""
-    for name, size in given.items():
-        checks.whole_number(name, size, at_least=0)
-
-
 def bradley_terry(d: int) -> int:
     """One direction: d."""
-    sizes(d=d)
+    checks.whole_numbers(0, d=d)
     return d
 
 
 def per_user(d: int, n_users: int) -> int:
     """One direction per user: N d."""
-    sizes(d=d, n_users=n_users)
+    checks.whole_numbers(0, d=d, n_users=n_users)
     return n_users * d
 
 
 def lore(d: int, rank: int, n_users: int) -> int:
     """Basis and logits: d K + N K; at K = 1 the softmax leaves nothing personal to train: d."""
-    sizes(d=d, rank=rank, n_users=n_users)
+    checks.whole_numbers(0, d=d, rank=rank, n_users=n_users)
     return d if rank == 1 else d * rank + n_users * rank
 
 
 def vpl(d: int, hidden: int, latent: int) -> int:
     """Pair encoder, set encoder and reward network; no number belongs to a user."""
-    sizes(d=d, hidden=hidden, latent=latent)
+    checks.whole_numbers(0, d=d, hidden=hidden, latent=latent)
     h, z = hidden, latent
     pair_encoder = (2 * d * h + h) + (h * h + h) + (h * z + z)
     set_encoder = 5 * (z * z + z)  # query, key, value, mean, log-variance
@@ -47,17 +41,17 @@ def vpl(d: int, hidden: int, latent: int) -> int:
 
 def projector(d: int, width: int, layers: int) -> int:
     """d -> p and L times p -> p: d p + p + L (p² + p)."""
-    sizes(d=d, width=width, layers=layers)
+    checks.whole_numbers(0, d=d, width=width, layers=layers)
     return d * width + width + layers * (width * width + width)
 
 
 def pal_a(d: int, rank: int, layers: int, n_users: int) -> int:
     """Prototypes, one projector as wide as the embedding, and user logits."""
-    sizes(d=d, rank=rank, layers=layers, n_users=n_users)
+    checks.whole_numbers(0, d=d, rank=rank, layers=layers, n_users=n_users)
     return rank * d + projector(d, d, layers) + n_users * rank
 
 
 def pal_b(d: int, rank: int, width: int, layers: int, n_users: int) -> int:
     """A projector for responses, one per prototype for prompts, user logits, one logit scale."""
-    sizes(d=d, rank=rank, width=width, layers=layers, n_users=n_users)
+    checks.whole_numbers(0, d=d, rank=rank, width=width, layers=layers, n_users=n_users)
     return (rank + 1) * projector(d, width, layers) + n_users * rank + 1

@@ -14,7 +14,7 @@ from lore_core.descent import descend
 from lore_core.objective import Objective
 from lore_core.preferences import Preferences, Responses, check_validation, check_world
 from lore_core.recipes import FewShot, Recipe
-from lore_core.reward import LowRankReward
+from lore_core.reward import LowRankReward, logits_of
 from lore_core.start import check_scale, given_start, pair_scale, random_start
 
 
@@ -114,8 +114,7 @@ def finish(basis: Tensor, logits: Tensor, counts: Tensor, recipe: Recipe) -> Low
         raise ValueError(f"prune = {recipe.prune} drops every column; use a smaller threshold")
     basis, logits = basis[:, used].detach(), logits[:, used].detach()
     crowd = logits[counts > 0].softmax(-1).mean(0, keepdim=True)
-    mean = LowRankReward.from_weights(basis, crowd).logits  # a column may be used by nobody
-    return LowRankReward(basis, torch.where((counts > 0)[:, None], logits, mean))
+    return LowRankReward(basis, torch.where((counts > 0)[:, None], logits, logits_of(crowd)))
 
 
 def check(

@@ -70,9 +70,7 @@ class LowRankReward:
         Raises:
             ValueError: a row of weights is not on the simplex, or shapes disagree.
         """
-        weights = simplex_rows("weights", weights)
-        smallest = torch.finfo(weights.dtype).tiny  # whose logarithm is finite
-        return cls(basis, weights.clamp_min(smallest).log())
+        return cls(basis, logits_of(simplex_rows("weights", weights)))
 
     @property
     def rank(self) -> int:
@@ -167,6 +165,11 @@ class LowRankReward:
     def to(self, device) -> LowRankReward:
         """The same reward on another device."""
         return LowRankReward(self.basis.to(device), self.logits.to(device))
+
+
+def logits_of(weights: Tensor) -> Tensor:
+    """Logits whose softmax is the weights, (N, K); a weight of 0 has a finite logit too."""
+    return weights.clamp_min(torch.finfo(weights.dtype).tiny).log()
 
 
 def basis_scores(embeddings: Tensor, basis: Tensor) -> Tensor:

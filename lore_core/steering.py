@@ -24,7 +24,8 @@ def best_of_n(model: Model, responses: Responses, prompts: Tensor, personal: Ten
     rows = responses.candidates_of(prompts)
     n = len(personal)
     user = torch.arange(n).repeat_interleave(rows.numel())
-    rewards = model.scores(responses, personal, user, rows.flatten().repeat(n))
+    world, rows_of_all = model.comparable(responses), rows.flatten().repeat(n)
+    rewards = model.scores(world, personal, user, rows_of_all)
     best = rewards.view(n, *rows.shape).argmax(2)
     return rows[torch.arange(len(rows)), best]
 

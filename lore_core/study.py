@@ -95,7 +95,7 @@ def draw_study(
     Raises:
         ValueError: a number is out of range, or there are too few prompts for what is asked.
     """
-    check_sizes(n_seen=n_seen, n_unseen=n_unseen, n_pairs=n_pairs, n_tests=n_tests)
+    checks.whole_numbers(1, n_seen=n_seen, n_unseen=n_unseen, n_pairs=n_pairs, n_tests=n_tests)
     checks.whole_number("n_shots", n_shots, at_least=0)
     checks.kind("responses", responses, Responses)
     if responses.traits is None:
@@ -175,12 +175,6 @@ class Survey:
         if self.temperature is None:
             return best_and_worst(self.responses, tastes, prompts, self.generator)
         return noisy_choices(self.responses, tastes, prompts, self.temperature, self.generator)
-
-
-def check_sizes(**sizes: int) -> None:
-    """Raise a ValueError unless all are whole numbers of at least 1."""
-    for name, size in sizes.items():
-        checks.whole_number(name, size, at_least=1)
 
 
 def check_complete(pairs: Preferences, n: int, n_prompts: int) -> None:

@@ -36,8 +36,7 @@ def dirichlet_tastes(
     Source: crowds of LoRe (arXiv 2504.14439), PersonalLLM experiment.
     """
     checks.number("concentration", concentration, above=True)
-    checks.whole_number("n_users", n_users, at_least=1)
-    checks.whole_number("n_traits", n_traits, at_least=1)
+    checks.whole_numbers(1, n_users=n_users, n_traits=n_traits)
     checks.kind("generator", generator, torch.Generator)
     rng = np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
     return torch.from_numpy(rng.dirichlet([concentration] * n_traits, size=n_users))
@@ -245,9 +244,7 @@ def planted_responses(
     Raises:
         ValueError: a size is not a whole number of at least 1, or rank is above d.
     """
-    sizes = {"n_prompts": n_prompts, "n_candidates": n_candidates, "d": d, "rank": rank}
-    for name, size in sizes.items():
-        checks.whole_number(name, size, at_least=1)
+    checks.whole_numbers(1, n_prompts=n_prompts, n_candidates=n_candidates, d=d, rank=rank)
     if rank > d:
         raise ValueError(f"rank is {rank}, expected at most d = {d}: directions are orthonormal")
     embeddings = draws.normal(generator, n_prompts * n_candidates, d)

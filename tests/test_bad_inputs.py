@@ -68,6 +68,7 @@ METHODS = {
     "mean difference": MeanDifference(),
     "reference": Reference("trait 1"),
     "per user": PerUser(),
+    "per user, from Bradley–Terry": PerUser(0.1, LoRe(1, Recipe(steps=1))),
     "VPL": VPL(hidden=4, latent=3, schedule=ONE_STEP),
     "PAL-A": PAL(schedule=ONE_STEP, new_user=NewUser(epochs=1)),
     "PAL-B": PAL(form=PALBModel, width=4, schedule=ONE_STEP, new_user=NewUser(epochs=1)),
@@ -948,23 +949,62 @@ def test_embeddings_of_another_size_give_the_same_margins(name, dtype, factor):
     torch.testing.assert_close(*shots, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_a_large_constant_column_takes_nothing_from_the_others(name):
-    """1e9 in every row: what it leaves of a difference of scores would be noise."""
-    far = torch.full((60, 1), 1e9, dtype=torch.float64)
-    none = torch.zeros(60, 1, dtype=torch.float64)
+def beside(column):
+    """The world with one more feature, the same in every row and every prompt."""
+    more = torch.full((len(E), 1), column, dtype=E.dtype)
     prompts = HERE.prompt_embeddings
-    worlds = [
-        replace(
-            HERE,
-            embeddings=torch.cat([E, column], 1),
-            prompt_embeddings=torch.cat([prompts, column[: len(prompts)]], 1),
-        )
-        for column in (none, far)
-    ]
-    one, other = (METHODS[name].fit(some, PAIRS, device="cpu") for some in worlds)
-    margins = one.margins(worlds[0], PAIRS)
-    torch.testing.assert_close(other.margins(worlds[1], PAIRS), margins, rtol=1e-4, atol=1e-5)
+    return Responses(
+        torch.cat([E, more], 1),
+        PROMPT,
+        HERE.traits,
+        HERE.trait_names,
+        torch.cat([prompts, more[: len(prompts)]], 1),
+    )
+
+
+def in_type(world, dtype):
+    return replace(
+        world,
+        embeddings=world.embeddings.to(dtype),
+        prompt_embeddings=world.prompt_embeddings.to(dtype),
+    )
+
+
+LARGE = pytest.mark.parametrize(("column", "dtype"), [(1e7, torch.float32), (1e14, torch.float64)])
+
+
+@LARGE
+@pytest.mark.parametrize("name", METHODS)
+def test_a_large_constant_column_takes_no_digits_from_the_others(name, column, dtype):
+    plain, far = (in_type(beside(value), dtype) for value in (0.0, column))
+    one, other = (METHODS[name].fit(some, PAIRS, device="cpu") for some in (plain, far))
+    margins = one.margins(plain, PAIRS)
+    torch.testing.assert_close(other.margins(far, PAIRS), margins, rtol=1e-4, atol=1e-5)
+    shots = [m.adapt(some, PAIRS) for m, some in ((one, plain), (other, far))]
+    torch.testing.assert_close(*shots, rtol=1e-4, atol=1e-4)
+
+
+@LARGE
+@pytest.mark.parametrize("name", METHODS)
+def test_nor_from_the_best_of_all_candidates(name, column, dtype):
+    prompts, best = torch.arange(15), []
+    for value in (0.0, column):
+        world = in_type(beside(value), dtype)
+        model = METHODS[name].fit(world, PAIRS, device="cpu")
+        best.append(best_of_n(model, world, prompts, model.personal))
+    assert torch.equal(*best)
+
+
+@LARGE
+def test_nor_from_the_margins_and_the_new_users_of_a_reward(column, dtype):
+    plain, far = (in_type(beside(value), dtype) for value in (0.0, column))
+    reward = LowRankReward(normal(7, 3).to(dtype), normal(5, 3, seed=1).to(dtype))
+    torch.testing.assert_close(
+        reward.margins(far.embeddings, PAIRS), reward.margins(plain.embeddings, PAIRS)
+    )
+    torch.testing.assert_close(
+        fit_weights(reward, far, PAIRS), fit_weights(reward, plain, PAIRS), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_a_constant_column_of_1e12_leaves_a_good_fit():

@@ -9,6 +9,8 @@ import yaml
 from headless import ROOT
 
 from lore_core import tables
+from lore_core.contest import Rules
+from lore_core.datasets import alpaca_eval
 from lore_core.rivals.line_up import LINE_UP, NAMES
 
 FULL = yaml.safe_load((ROOT / "profiles" / "full.yaml").read_text())
@@ -91,3 +93,14 @@ def test_the_committed_tables_are_those_of_the_profile():
     assert set(few_shot.concentration) == set(FULL["concentrations"])
     assert sorted(set(few_shot.shots)) == FULL["counts"]
     assert set(few_shot.method) == {NAMES[m] for m in FULL["methods"] + FULL["asides"]}
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_at_every_seed_everybody_has_the_pairs_that_the_profile_asks_for(seed):
+    """Specialists find many prompts undecided; those are replaced before anything is trained."""
+    sizes = {name: FULL[name] for name in Rules.__dataclass_fields__ if name in FULL}
+    rules = Rules(**sizes | {"seed": seed, "concentration": 0.01, "counts": tuple(FULL["counts"])})
+    study = rules.study(alpaca_eval.load())
+    assert set(study.train.counts.tolist()) == {FULL["n_pairs"]}
+    assert set(study.shots.counts.tolist()) == {FULL["pool"]}
+    assert set(study.validation_shots.counts.tolist()) == {FULL["pool"]}

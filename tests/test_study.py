@@ -210,3 +210,49 @@ def test_the_four_blocks_are_scored_without_a_vector_per_pair(wide):
     with Largest() as made:
         four_blocks(study, LowRankReward(normal(48, 5), normal(120, 5)), weights, weights[:30])
     assert made.size <= wide.embeddings.numel()
+
+
+# --- users who find all candidates of a prompt equal ---------------------------------------------
+
+
+def often_tied(share=0.4):
+    """Responses on which somebody who cares for one trait alone finds many prompts undecided."""
+    some = toy_responses(n_prompts=120)
+    tied = some.prompt < share * 120
+    return replace(some, traits=torch.where(tied[:, None], 0.5, some.traits))
+
+
+def specialists(responses, **sizes):
+    sizes = {"n_seen": 12, "n_unseen": 6, "n_pairs": 15, "n_shots": 9, "n_tests": 10} | sizes
+    return draw_study(responses, 0.01, seed=3, **sizes)
+
+
+def test_everybody_gives_as_many_pairs_as_asked_for():
+    study = specialists(often_tied())
+    assert set(study.train.counts.tolist()) == {15}
+    assert set(study.shots.counts.tolist()) == set(study.validation_shots.counts.tolist()) == {9}
+    assert all(set(pairs.counts.tolist()) == {10} for pairs in study.tests.values())
+
+
+def test_no_prompt_is_asked_twice_and_none_of_them_is_undecided():
+    responses = often_tied()
+    study = specialists(responses)
+    for block, learned in (
+        ("seen users, seen prompts", "train"),
+        ("unseen users, seen prompts", "shots"),
+    ):
+        both = study.tests[block], getattr(study, learned)
+        for user in range(both[0].n_users):
+            asked = [responses.prompt[p.chosen[p.user == user]] for p in both]
+            asked = torch.cat(asked)
+            assert len(asked.unique()) == len(asked) and int(asked.min()) >= 0.4 * 120
+
+
+def test_of_validation_prompts_which_are_few_a_user_may_like_fewer():
+    counts = specialists(often_tied(0.7), n_pairs=3, n_shots=2, n_tests=6).validation.counts
+    assert 0 < int(counts.min()) <= int(counts.max()) <= 6
+
+
+def test_too_few_prompts_that_a_user_can_decide_are_said_before_anything_is_learned():
+    with pytest.raises(ValueError, match="12 of 12 users have fewer than 15 pairs.*ask for fewer"):
+        specialists(often_tied(0.85))

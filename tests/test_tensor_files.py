@@ -94,7 +94,9 @@ def test_wherever_the_numbers_lie_in_the_file_a_model_gives_the_same_bits(spaces
     model.save(path)
     path.write_bytes(shifted(path.read_bytes(), spaces))
     loaded, asked = PerUserModel.load(path), world.tests[BLOCKS[1]]
-    assert torch.equal(loaded.margins(world.responses, asked), model.margins(world.responses, asked))
+    assert torch.equal(
+        loaded.margins(world.responses, asked), model.margins(world.responses, asked)
+    )
     assert torch.equal(
         loaded.adapt(world.responses, world.shots), model.adapt(world.responses, world.shots)
     )

@@ -36,8 +36,7 @@ class Schedule:
     looks: int = 10
 
     def __post_init__(self):
-        checks.whole_number("steps", self.steps, at_least=0)
-        checks.whole_number("looks", self.looks, at_least=0)
+        checks.whole_numbers(0, steps=self.steps, looks=self.looks)
         if not 0 <= self.warmup <= 1:
             raise ValueError(f"warmup is {self.warmup}, expected a share of the steps, 0 to 1")
 

@@ -28,6 +28,7 @@ from lore_core import checks, counting, draws
 from lore_core.by_user import padded
 from lore_core.objective import pair_loss
 from lore_core.preferences import Preferences, Responses
+from lore_core.reward import logits_of
 from lore_core.rivals.networks import Standardised
 from lore_core.rivals.protocol import Model
 
@@ -134,7 +135,7 @@ class PALModel(Model, nn.Module):
 
     def start(self, n_users: int, generator: torch.Generator) -> Tensor:
         """Where new users' logits start, (N, K)."""
-        crowd = self.crowd.clamp_min(torch.finfo(self.crowd.dtype).tiny).log().repeat(n_users, 1)
+        crowd = logits_of(self.crowd).repeat(n_users, 1)
         normal = draws.normal(generator, *crowd.shape).to(crowd)
         return normal if self.new_user.random else crowd
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from lore_core import checks
+from lore_core.reward import logits_of
 from lore_core.rivals.networks import Schedule, Setting, optimise
 from lore_core.rivals.pal import NewUser, PALAModel, PALBModel, PALModel, inputs_of
 
@@ -48,8 +49,7 @@ class PAL:
     def __post_init__(self):
         if self.form not in (PALAModel, PALBModel):
             raise ValueError(f"form is {self.form!r}, expected PALAModel or PALBModel")
-        for name in ("rank", "width", "batch"):
-            checks.whole_number(name, getattr(self, name), at_least=1)
+        checks.whole_numbers(1, rank=self.rank, width=self.width, batch=self.batch)
         checks.whole_number("layers", self.layers, at_least=0)
         for name in ("projector_rate", "personal_rate", "scale_rate"):
             checks.number(name, getattr(self, name), above=True)
@@ -70,8 +70,7 @@ class PAL:
 
         optimise(model, self.optimizer(model), loss, self.schedule, here.judge(model))
         unknown = here.pairs.counts == 0
-        mean = here.filled(model.personal)[unknown]
-        model.logits.data[unknown] = mean.clamp_min(torch.finfo(mean.dtype).tiny).log()
+        model.logits.data[unknown] = logits_of(here.filled(model.personal)[unknown])
         return here.home(model)
 
     def loss(self, model: PALModel, here: Setting, batch: Tensor) -> Tensor:

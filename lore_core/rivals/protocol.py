@@ -139,11 +139,13 @@ class Model(ABC):
         self.check_features(responses)
         check_world(responses, pairs)
         personal = self.checked(self.personal if personal is None else personal, pairs.n_users)
-        if self.linear:
-            responses = responses.centred()
-        both = torch.cat([pairs.chosen, pairs.rejected])
-        chosen, rejected = self._scores(responses, personal, pairs.user.repeat(2), both).chunk(2)
+        world, both = self.comparable(responses), torch.cat([pairs.chosen, pairs.rejected])
+        chosen, rejected = self._scores(world, personal, pairs.user.repeat(2), both).chunk(2)
         return chosen - rejected
+
+    def comparable(self, responses: Responses) -> Responses:
+        """The responses as this model compares them: without what cancels in every difference."""
+        return responses.centred() if self.linear else responses
 
     def checked(self, personal: Tensor, n_users: int) -> Tensor:
         """`personal` itself, or a ValueError unless it is one finite row for each user."""

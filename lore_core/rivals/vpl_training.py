@@ -51,8 +51,9 @@ class VPL:
     rescale: bool = False
 
     def __post_init__(self):
-        for name in ("hidden", "latent", "users", "targets"):
-            checks.whole_number(name, getattr(self, name), at_least=1)
+        checks.whole_numbers(
+            1, hidden=self.hidden, latent=self.latent, users=self.users, targets=self.targets
+        )
         if self.cycle is not None:
             checks.whole_number("cycle", self.cycle, at_least=1)
         checks.number("learning_rate", self.learning_rate, above=True)
