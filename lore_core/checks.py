@@ -1,19 +1,22 @@
 """Checks at the door: each returns clean values or says what was given and what was expected."""
 
-import math
-from numbers import Integral, Real
+import sys
+from numbers import Integral
 
 import numpy as np
 import torch
 from torch import Tensor
 
-OFF_BY = 1e-2  # how far a row of weights may be from summing to one: half precision is
+REAL = (int, float, np.integer, np.floating)
+LARGEST = sys.float_info.max
+ROUNDING, HALF = 1e-4, 1e-2  # how far weights in float32, in half precision, may be off their sum
 
 
 def tensor(name: str, values) -> Tensor:
     """`values` as a tensor. A tensor is taken as it is; everything else is copied.
 
-    So a later change of an array, or of a table's column, does not slip past the checks.
+    So a later change of an array, or of a table's column, does not slip past the checks. Numbers
+    in a list are read as NumPy reads them, in float64.
 
     Args:
         name: what the values are, for the message.
@@ -27,8 +30,8 @@ def tensor(name: str, values) -> Tensor:
             raise ValueError(f"{name} is stored as {values.layout}; pass {name}.to_dense()")
         return values
     try:
-        if not hasattr(values, "__array__"):
-            return torch.as_tensor(values)
+        if np.ma.is_masked(values):
+            raise ValueError("some are masked")
         array = np.array(values, order="C")  # of a Series the values, whatever its index
         return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
@@ -80,16 +83,36 @@ def simplex_rows(name: str, values) -> Tensor:
     Raises:
         ValueError: they are something else, most often logits.
     """
-    weights = float_matrix(name, values)
-    off = (weights.sum(1) - 1).abs() > OFF_BY
+    given = tensor(name, values)
+    weights = float_matrix(name, given)
+    off_by = HALF if given.element_size() < 4 else ROUNDING
+    off = (weights.sum(1) - 1).abs() > off_by
     bad = ((weights < 0).any(1) | off).nonzero().flatten()
     if len(bad):
-        row = [round(weight, 3) for weight in weights[bad[0]].tolist()]
+        row = ", ".join(f"{weight:.3g}" for weight in weights[bad[0]].tolist())
         raise ValueError(
             f"{name} of {len(bad)} users do not lie on the simplex, first row {int(bad[0])}: "
-            f"{row}; expected numbers of at least 0 that sum to 1. Of logits, pass the softmax"
+            f"[{row}]; expected numbers of at least 0 that sum to 1. Of logits, pass the softmax"
         )
     return weights
+
+
+def vector(name: str, values) -> Tensor:
+    """`values` as one real number per user, float64 on the CPU; NaN stands for none.
+
+    Raises:
+        ValueError: they are a table, not real, or infinite.
+    """
+    given = tensor(name, values)
+    if given.ndim != 1 or given.is_complex():
+        raise ValueError(
+            f"{name} has shape {tuple(given.shape)} and type {given.dtype}, expected one number "
+            "per user"
+        )
+    numbers = given.detach().double().cpu()
+    if numbers.isinf().any():
+        raise ValueError(f"{name} has infinite values; a mean over users needs a number of each")
+    return numbers
 
 
 def finite(name: str, values: Tensor, remedy: str) -> Tensor:
@@ -115,11 +138,25 @@ def whole_numbers(at_least: int, /, **values: int) -> None:
 
 def number(name: str, value, above: bool = False) -> float:
     """`value` as a float, or a ValueError unless it is finite and at least (or above) 0."""
-    real = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    real = isinstance(value, REAL) and not isinstance(value, bool) and abs(value) < LARGEST
     if not real or value < 0 or (above and value == 0):
         expected = "a number above 0" if above else "0 or more"
         raise ValueError(f"{name} is {value!r}, expected {expected}")
     return float(value)
+
+
+def flag(name: str, value) -> None:
+    """Raise a ValueError unless `value` is True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name} is {value!r}, expected True or False")
+
+
+def two(name: str, value, expected: str) -> tuple:
+    """`value` as two numbers, or a ValueError that says what was expected."""
+    both = tuple(value) if isinstance(value, tuple | list) else ()
+    if len(both) != 2 or not all(isinstance(v, REAL) and not isinstance(v, bool) for v in both):
+        raise ValueError(f"{name} is {value!r}, expected {expected}")
+    return both
 
 
 def one_of(name: str, value, known: tuple[str, ...]) -> None:
@@ -131,8 +168,9 @@ def one_of(name: str, value, known: tuple[str, ...]) -> None:
 def kind(name: str, value, expected: type) -> None:
     """Raise a ValueError unless `value` is of the expected class."""
     if not isinstance(value, expected):
+        home = f"{expected.__module__.split('.')[0]}'s " if "torch" in expected.__module__ else ""
         raise ValueError(
-            f"{name} is a {type(value).__name__}, expected {expected.__name__}; "
+            f"{name} is a {type(value).__name__}, expected {home}{expected.__name__}; "
             "are the arguments in their order?"
         )
 

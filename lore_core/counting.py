@@ -8,30 +8,47 @@ p projector width, L projector layers after the first. All are whole numbers, or
 which one is not.
 """
 
+from collections.abc import Callable
+from functools import wraps
+from inspect import signature
+
 from lore_core import checks
 
 
+def of_sizes(count: Callable[..., int]) -> Callable[..., int]:
+    """The same count; its arguments have to be whole numbers of at least 0."""
+
+    @wraps(count)
+    def checked(*args, **kwargs):
+        given = signature(count).bind(*args, **kwargs).arguments
+        return count(
+            **{name: checks.whole_number(name, n, at_least=0) for name, n in given.items()}
+        )
+
+    return checked
+
+
+@of_sizes
 def bradley_terry(d: int) -> int:
     """One direction: d."""
-    checks.whole_numbers(0, d=d)
     return d
 
 
+@of_sizes
 def per_user(d: int, n_users: int) -> int:
     """One direction per user: N d."""
-    checks.whole_numbers(0, d=d, n_users=n_users)
     return n_users * d
 
 
+@of_sizes
 def lore(d: int, rank: int, n_users: int) -> int:
     """Basis and logits: d K + N K; at K = 1 the softmax leaves nothing personal to train: d."""
-    checks.whole_numbers(0, d=d, rank=rank, n_users=n_users)
     return d if rank == 1 else d * rank + n_users * rank
 
 
+@of_sizes
 def vpl(d: int, hidden: int, latent: int) -> int:
     """Pair encoder, set encoder and reward network; no number belongs to a user."""
-    checks.whole_numbers(0, d=d, hidden=hidden, latent=latent)
     h, z = hidden, latent
     pair_encoder = (2 * d * h + h) + (h * h + h) + (h * z + z)
     set_encoder = 5 * (z * z + z)  # query, key, value, mean, log-variance
@@ -39,19 +56,19 @@ def vpl(d: int, hidden: int, latent: int) -> int:
     return pair_encoder + set_encoder + reward
 
 
+@of_sizes
 def projector(d: int, width: int, layers: int) -> int:
     """d -> p and L times p -> p: d p + p + L (p² + p)."""
-    checks.whole_numbers(0, d=d, width=width, layers=layers)
     return d * width + width + layers * (width * width + width)
 
 
+@of_sizes
 def pal_a(d: int, rank: int, layers: int, n_users: int) -> int:
     """Prototypes, one projector as wide as the embedding, and user logits."""
-    checks.whole_numbers(0, d=d, rank=rank, layers=layers, n_users=n_users)
     return rank * d + projector(d, d, layers) + n_users * rank
 
 
+@of_sizes
 def pal_b(d: int, rank: int, width: int, layers: int, n_users: int) -> int:
     """A projector for responses, one per prototype for prompts, user logits, one logit scale."""
-    checks.whole_numbers(0, d=d, rank=rank, width=width, layers=layers, n_users=n_users)
     return (rank + 1) * projector(d, width, layers) + n_users * rank + 1

@@ -31,6 +31,7 @@ def few_shots(
     Raises:
         ValueError: a user has fewer pairs than the largest count.
     """
+    counts = list(counts)
     check_enough(pool, counts)
     checks.whole_number("repeats", repeats, at_least=1)
     places = torch.stack([pool.random_places(generator) for _ in range(repeats)])  # (R, B)

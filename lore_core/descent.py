@@ -95,7 +95,7 @@ def finite(loss: Tensor, step: int, recipe: Recipe) -> float:
     """The loss itself, or a ValueError as soon as it is not a number."""
     loss = float(loss)
     if not math.isfinite(loss):
-        remedy = "smaller embeddings, a smaller start, or rescale=True"
+        remedy = "smaller embeddings, a smaller start, rescale=True, or a larger temperature"
         if recipe.learning_rate is not None:
             remedy = f"a learning rate below {recipe.learning_rate:g}, {remedy}"
         raise ValueError(f"the loss became {loss} at step {step}; try {remedy}")

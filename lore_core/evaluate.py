@@ -51,6 +51,9 @@ def share_won(margins: Tensor, preferences: Preferences) -> Tensor:
     Raises:
         ValueError: a margin is NaN: the pair is neither won nor lost.
     """
+    margins = checks.tensor("margins", margins)
+    if not margins.is_floating_point():
+        raise ValueError(f"margins have type {margins.dtype}, expected floating-point numbers")
     checks.same_length("margins", margins, "preferences", preferences.user)
     if margins.isnan().any():
         raise ValueError(
@@ -77,6 +80,7 @@ def other_users(weights: Tensor, generator: torch.Generator) -> Tensor:
     Raises:
         ValueError: there is only one user.
     """
+    weights = checks.float_matrix("weights", weights)
     n = len(weights)
     if n < 2:
         raise ValueError("the shuffled-user control needs at least two users")
@@ -104,6 +108,13 @@ def alignment(basis: Tensor, truth: Tensor) -> Tensor:
     basis, truth = checks.float_matrix("basis", basis), checks.float_matrix("truth", truth)
     if basis.shape != truth.shape:
         raise ValueError(f"basis has shape {tuple(basis.shape)}, truth {tuple(truth.shape)}")
-    cosines = F.normalize(truth, dim=0).T @ F.normalize(basis, dim=0)
+    cosines = directions(truth).T @ directions(basis)
     true, found = linear_sum_assignment(cosines.cpu().numpy(), maximize=True)
     return cosines[true, found]
+
+
+def directions(columns: Tensor) -> Tensor:
+    """The columns at length one, in float64, whatever their size; a column of zeros stays."""
+    columns = columns.detach().double()
+    columns = columns / columns.abs().amax(0).clamp_min(torch.finfo(columns.dtype).tiny)
+    return F.normalize(columns, dim=0)

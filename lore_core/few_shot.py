@@ -57,14 +57,16 @@ def fit_weights(
     home, device = responses.embeddings.device, devices.pick(device)
     reward, pairs = reward.to(home), preferences.to(home)
     gaps = reward.gaps(responses.embeddings, pairs) / recipe.temperature
+    checks.finite("margins", gaps, f"temperature {recipe.temperature:g} is too small for them")
     crowd, given = reward.crowd_weights, given_logits(init, pairs.n_users, reward.rank)
     here = gaps.to(device), pairs.to(device)
     if recipe.optimizer == "adam":
         logits = random_logits(pairs.n_users, reward.rank, seed) if given is None else given
         weights = adam_weights(*here, logits, recipe)
     else:
-        start = crowd.expand(pairs.n_users, -1) if given is None else given.to(gaps).softmax(-1)
+        start = crowd.expand(pairs.n_users, -1) if given is None else given.double().softmax(-1)
         weights = newton_weights(*here, start.to(device), crowd.to(device), recipe)
+    checks.finite("weights", weights, "the start or the learning rate is too large")
     return torch.where((pairs.counts > 0)[:, None], weights.to(gaps), crowd)
 
 
@@ -79,6 +81,7 @@ def newton_weights(
     return weights
 
 
+@torch.enable_grad()
 def adam_weights(gaps: Tensor, pairs: Preferences, logits: Tensor, recipe: FewShot) -> Tensor:
     """Weights after the recipe's Adam steps on the users' logits: the paper's few-shot fit."""
     logits = logits.detach().to(gaps, copy=True).requires_grad_()

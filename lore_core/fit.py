@@ -70,10 +70,9 @@ def fit_basis(
     Source: LoRe (arXiv 2504.14439), Eq. 10, with a basis that is linear in the embedding.
     """
     began = time.perf_counter()
-    recipe, device = recipe or Recipe(), devices.pick(device)
-    if reference is not None:  # one column, like those of the basis
-        reference = checks.tensor("reference", reference).reshape(-1, 1)
-        reference = checks.float_matrix("reference", reference)
+    recipe, device = Recipe() if recipe is None else recipe, devices.pick(device)
+    if reference is not None:
+        reference = unit_column(reference)
     check(responses, preferences, rank, recipe, validation, reference)
     checks.whole_number("seed", seed, at_least=0)
     scale = unit(responses, preferences, recipe)
@@ -97,10 +96,26 @@ def fit_basis(
 
 def unit(responses: Responses, pairs: Preferences, recipe: Recipe) -> float:
     """What embeddings are divided by in training."""
-    if recipe.rescale:
-        return pair_scale(responses, pairs)
-    check_scale(responses, pairs)
-    return 1.0
+    if not recipe.rescale:
+        check_scale(responses, pairs)
+        return 1.0
+    scale, kind = pair_scale(responses, pairs), torch.finfo(responses.embeddings.dtype)
+    if not 1e3 * kind.tiny < scale < kind.max / 1e3:
+        raise ValueError(
+            f"the embeddings of a pair differ by {scale:.1g} on average, too little or too much "
+            f"for {responses.embeddings.dtype}; divide all embeddings by {scale:.1g}"
+        )
+    return scale
+
+
+def unit_column(reference: Tensor) -> Tensor:
+    """The reference direction as one column of length one, like those of the basis, (d, 1)."""
+    column = checks.tensor("reference", reference).reshape(-1, 1)
+    column = checks.float_matrix("reference", column).double()
+    if not column.any():
+        raise ValueError("reference is zero everywhere, expected a direction")
+    column = column / column.abs().max()
+    return column / column.norm()
 
 
 def finish(basis: Tensor, logits: Tensor, counts: Tensor, recipe: Recipe) -> LowRankReward:

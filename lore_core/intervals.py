@@ -50,9 +50,8 @@ def bootstrap(
 
     Source: Efron (1979), percentile interval.
     """
-    if values.ndim != 1:
-        raise ValueError(f"values have shape {tuple(values.shape)}, expected one number per user")
-    values = values[~values.isnan()].double().cpu()
+    values = checks.vector("values", values)
+    values = values[~values.isnan()]
     low, high = percentiles(resampled(values, generator, repeats), level)
     return Interval(float(values.mean()), low, high)
 
@@ -81,8 +80,9 @@ def lead(
 
     Source: Efron and Tibshirani (1993), An Introduction to the Bootstrap.
     """
+    one, other = checks.vector("one", one), checks.vector("other", other)
     checks.same_length("one", one, "other", other)
-    gaps = (one - other)[~(one - other).isnan()].double().cpu()
+    gaps = (one - other)[~(one - other).isnan()]
     means = resampled(gaps, generator, repeats)
     far = min(int((means <= 0).sum()), int((means >= 0).sum()))
     return Lead(float(gaps.mean()), *percentiles(means, level), min(1.0, 2 * max(far, 1) / repeats))
@@ -105,15 +105,21 @@ def share(
         The ratio of the means, and its bounds.
 
     Raises:
-        ValueError: the mean of `whole` is not above 0.
+        ValueError: the mean of `whole` is not above 0, in all users or in a resample of them.
     """
+    part, whole = checks.vector("part", part), checks.vector("whole", whole)
     checks.same_length("part", part, "whole", whole)
-    both = torch.stack([part, whole], 1).double().cpu()
+    both = torch.stack([part, whole], 1)
     both = both[~both.isnan().any(1)]
     top, bottom = both.mean(0)
     if not bottom > 0:
         raise ValueError(f"the whole is {float(bottom)} on average, expected more than 0")
     tops, bottoms = resampled(both, generator, repeats).unbind(1)
+    if not (bottoms > 0).all():
+        raise ValueError(
+            f"the whole is {float(bottom):.3g} on average, but not above 0 in every resample: too "
+            "little, or too few users, for a share of it"
+        )
     return Interval(float(top / bottom), *percentiles(tops / bottoms, level))
 
 
@@ -123,13 +129,12 @@ def resampled(values: Tensor, generator: torch.Generator, repeats: int) -> Tenso
     checks.whole_number("repeats", repeats, at_least=1)
     if len(values) == 0:
         raise ValueError("no user has a pair, so there is nothing to average")
-    checks.finite("values", values, "a mean over users needs a number of each")
     return values[torch.randint(len(values), (repeats, len(values)), generator=generator)].mean(1)
 
 
 def percentiles(draws: Tensor, level: float) -> tuple[float, float]:
     """The bounds between which the share `level` of the draws lies."""
-    if not 0 < level < 1:
+    if not 0 < checks.number("level", level) < 1:
         raise ValueError(f"level is {level}, expected a share between 0 and 1, such as 0.95")
     tail = (1 - level) / 2
     low, high = draws.quantile(torch.tensor([tail, 1 - tail], dtype=draws.dtype))

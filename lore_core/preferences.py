@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from lore_core import checks, draws
+from lore_core import checks, devices, draws
 from lore_core.checks import float_matrix, index_vector, same_length, set_field
 
 
@@ -45,7 +45,7 @@ class Responses:
         set_field(self, "prompt", index_vector("prompt", self.prompt))
         if isinstance(self.trait_names, str):
             raise ValueError(f"trait_names is {self.trait_names!r}, expected a list of names")
-        set_field(self, "trait_names", tuple(self.trait_names))
+        set_field(self, "trait_names", tuple(self.trait_names or ()))
         same_length("embeddings", self.embeddings, "prompt", self.prompt)
         if self.traits is not None:
             set_field(self, "traits", float_matrix("traits", self.traits))
@@ -191,10 +191,11 @@ class Preferences:
             ValueError: the mask has another length, or a position does not exist.
         """
         keep = checks.tensor("keep", keep)
-        if keep.dtype == torch.bool:
+        if keep.dtype == torch.bool and keep.ndim == 1:
             same_length("keep", keep, "the pairs", self.user)
-        elif len(positions := index_vector("keep", keep)) and int(positions.max()) >= len(self):
-            raise ValueError(f"keep names pair {int(positions.max())}, but there are {len(self)}")
+        else:
+            keep = index_vector("keep", keep)
+            checks.below("keep", keep, len(self))
         return Preferences(self.user[keep], self.chosen[keep], self.rejected[keep], self.n_users)
 
     def of_users(self, users: Tensor) -> Preferences:
@@ -232,7 +233,7 @@ class Preferences:
         Raises:
             ValueError: n_pairs is not a whole number of at least 0.
         """
-        n_pairs = checks.whole_number("n_pairs", n_pairs, at_least=0)
+        n_pairs = min(checks.whole_number("n_pairs", n_pairs, at_least=0), len(self))
         return self.where(self.random_places(generator) < n_pairs)
 
     def random_places(self, generator: torch.Generator) -> Tensor:
@@ -309,6 +310,7 @@ def centred(embeddings: Tensor) -> Tensor:
 
 def moved(instance, device):
     """A copy of a dataclass with everything that can move on `device`."""
+    device = devices.pick(device)
     values = {f.name: getattr(instance, f.name) for f in fields(instance)}
     movable = {name: v.to(device) for name, v in values.items() if hasattr(v, "to")}
     if all(movable[name] is values[name] for name in movable):

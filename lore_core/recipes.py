@@ -10,7 +10,7 @@ are the published training of LoRe (arXiv 2504.14439), step for step.
 
 from dataclasses import dataclass, replace
 
-from lore_core.checks import number, one_of, set_field, whole_number
+from lore_core.checks import flag, number, one_of, set_field, two, whole_number
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,9 @@ class Recipe:
         whole_number("steps", self.steps, at_least=0)
         if self.patience is not None:
             whole_number("patience", self.patience, at_least=1)
-        if not 0 <= self.anchor_warmup[0] <= self.anchor_warmup[1] <= 1:
+        flag("rescale", self.rescale)
+        begin, end = two("anchor_warmup", self.anchor_warmup, "(from, to)")
+        if not 0 <= begin <= end <= 1:
             raise ValueError(
                 f"anchor_warmup is {self.anchor_warmup}, expected 0 <= from <= to <= 1"
             )

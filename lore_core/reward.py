@@ -16,6 +16,8 @@ from lore_core import checks, tensor_files
 from lore_core.checks import float_matrix, set_field, simplex_rows, whole_number
 from lore_core.preferences import Preferences, centred
 
+OVERFLOW = "embeddings times basis overflow; use smaller units, or float64"
+
 
 @dataclass(frozen=True, eq=False)
 class LowRankReward:
@@ -36,7 +38,7 @@ class LowRankReward:
 
     def __post_init__(self):
         for name in ("basis", "logits"):
-            set_field(self, name, float_matrix(name, getattr(self, name)))
+            set_field(self, name, float_matrix(name, getattr(self, name)).detach())
         whole_number("number of users", len(self.logits), at_least=1)
         if self.basis.shape[1] < 1 or self.basis.shape[1] != self.logits.shape[1]:
             raise ValueError(
@@ -88,13 +90,19 @@ class LowRankReward:
         return self.weights.mean(0)
 
     def basis_scores(self, embeddings: Tensor) -> Tensor:
-        """S = embeddings @ V, (M, K): every response scored once by every basis reward."""
+        """S = embeddings @ V, (M, K): every response scored once by every basis reward.
+
+        Raises:
+            ValueError: embeddings of another width, or so large that a score overflows.
+        """
+        embeddings = checks.tensor("embeddings", embeddings)
         if embeddings.shape[-1] != self.basis.shape[0]:
             raise ValueError(
                 f"embeddings have {embeddings.shape[-1]} features, the basis has "
                 f"{self.basis.shape[0]}; use the embeddings that the reward was fitted on"
             )
-        return basis_scores(embeddings.to(self.basis.dtype), self.basis)
+        scores = basis_scores(embeddings.to(self.basis.dtype), self.basis)
+        return checks.finite("basis scores", scores, OVERFLOW)
 
     def margins(
         self, embeddings: Tensor, preferences: Preferences, weights: Tensor | None = None
@@ -136,10 +144,28 @@ class LowRankReward:
         Raises:
             ValueError: a score is too large for its type.
         """
-        pairs = preferences.to(embeddings.device)
+        embeddings, pairs = (
+            float_matrix("embeddings", embeddings),
+            preferences.to(embeddings.device),
+        )
+        checks.below("pairs", torch.cat([pairs.chosen, pairs.rejected]), len(embeddings))
         scores = self.to(embeddings.device).basis_scores(centred(embeddings))
-        remedy = "embeddings times basis overflow; use smaller units, or float64"
-        return checks.finite("scores of pairs", score_gaps(scores, pairs), remedy)
+        gaps = checks.finite("scores of pairs", score_gaps(scores, pairs), OVERFLOW)
+        if len(gaps) and not gaps.any() and scores.shape[0] > 1 and not scores.any():
+            self.check_not_lost(embeddings)
+        return gaps
+
+    def check_not_lost(self, embeddings: Tensor) -> None:
+        """Raise a ValueError if all scores are 0 although neither embeddings nor basis are."""
+        if (
+            self.basis.any()
+            and centred(embeddings).any()
+            and not self.basis_scores(embeddings).any()
+        ):
+            raise ValueError(
+                "all basis scores are 0: embeddings times basis underflow; use larger units, or "
+                "float64"
+            )
 
     def save(self, path) -> None:
         """Write basis and logits to a safetensors file, whole or not at all."""
@@ -155,7 +181,9 @@ class LowRankReward:
             ValueError: the file is damaged or holds something else.
         """
         try:
-            tensors, _ = tensor_files.read(path)
+            tensors, about = tensor_files.read(path)
+            if about.get("kind") != "LowRankReward":
+                raise ValueError(f"another kind: {about.get('kind')}")
             return cls(tensors["basis"], tensors["logits"])
         except (ValueError, KeyError) as error:
             raise ValueError(
@@ -204,8 +232,15 @@ def reference_direction(embeddings: Tensor, score: Tensor, ridge: float = 1.0) -
     Raises:
         ValueError: there is not one score per row, or a number overflows.
     """
+    embeddings, score = float_matrix("embeddings", embeddings), checks.tensor("score", score)
     checks.same_length("embeddings", embeddings, "score", score)
-    e, score = centred(embeddings.double()), score.double()
+    if score.ndim != 1:
+        raise ValueError(f"score has shape {tuple(score.shape)}, expected one number per row")
+    e, score = centred(embeddings.double()), checks.finite("score", score, "drop or mend them")
+    score = score.double()
     gram = e.T @ e + checks.number("ridge", ridge, above=True) * torch.eye(e.shape[1]).to(e)
     checks.finite("products of embeddings", gram, "embeddings are too large; divide them")
-    return torch.linalg.solve(gram, e.T @ (score - score.mean())).to(embeddings)
+    direction, failed = torch.linalg.solve_ex(gram, e.T @ (score - score.mean()))
+    if failed:
+        raise ValueError(f"ridge {ridge:g} is too weak for these embeddings; use a stronger one")
+    return checks.finite("direction", direction.to(embeddings), "the score is too large; divide it")

@@ -41,6 +41,8 @@ def given_start(
     init: tuple[Tensor, Tensor], basis_shape: tuple[int, int], logits_shape: tuple[int, int]
 ) -> tuple[Tensor, Tensor]:
     """The start that was asked for, or a ValueError if it does not fit this problem."""
+    if not isinstance(init, tuple | list) or len(init) != 2:
+        raise ValueError("init is not a pair, expected (basis (d, K), logits (N, K))")
     basis, logits = (float_matrix("init", tensor) for tensor in init)
     if (tuple(basis.shape), tuple(logits.shape)) != (basis_shape, logits_shape):
         raise ValueError(

@@ -41,15 +41,16 @@ def true_utility(responses: Responses, tastes: Tensor, rows: Tensor) -> Tensor:
     Raises:
         ValueError: there is not one row of `rows` per taste, or traits and tastes do not fit.
     """
-    check_tastes(responses, tastes)
+    tastes, rows = check_tastes(responses, tastes), checks.tensor("rows", rows)
     checks.same_length("rows", rows, "tastes", tastes)
-    checks.below("rows", checks.index_vector("rows", rows.flatten()), len(responses))
-    return torch.einsum("npt,nt->np", responses.traits[rows], tastes).mean(1)
+    flat = checks.index_vector("rows", rows.flatten())
+    checks.below("rows", flat, len(responses))
+    given = responses.traits[flat.view(len(tastes), -1)].double()
+    return torch.einsum("npt,nt->np", given, tastes).mean(1)
 
 
 def perfect(responses: Responses, prompts: Tensor, tastes: Tensor) -> Tensor:
     """The rows that an observer who knows every taste would choose, (N, P)."""
-    check_tastes(responses, tastes)
-    rows = responses.candidates_of(prompts)
-    utility = torch.einsum("pct,nt->npc", responses.traits[rows], tastes)
+    tastes, rows = check_tastes(responses, tastes), responses.candidates_of(prompts)
+    utility = torch.einsum("pct,nt->npc", responses.traits[rows].double(), tastes)
     return rows[torch.arange(len(rows)), utility.argmax(2)]

@@ -219,7 +219,10 @@ def four_blocks(
     Returns:
         {block: (N,) or (N',)}, blocks in the order of `BLOCKS`.
     """
-    weights = {"seen": seen, "unseen": unseen}
+    weights = {
+        who: checks.simplex_rows(f"weights of {who} users", given)
+        for who, given in (("seen", seen), ("unseen", unseen))
+    }
     return {
         block: accuracy(reward, study.responses, pairs, weights[block.split()[0]])
         for block, pairs in study.tests.items()

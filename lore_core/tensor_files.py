@@ -25,7 +25,7 @@ def write(path, tensors: dict[str, Tensor], about: dict) -> None:
         tensors: by name.
         about: anything that JSON can hold.
     """
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    tensors = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
     signed = about | {"sha256": fingerprint(tensors, about)}
     with whole(path) as unfinished:
         unfinished.write_bytes(packed(tensors, signed))
@@ -47,8 +47,8 @@ def read(path) -> tuple[dict[str, Tensor], dict]:
     try:
         tensors, about = unpacked(Path(path).read_bytes())
         expected = about.pop("sha256")
-    except FileNotFoundError:
-        raise
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{path} does not exist; save something there first") from error
     except Exception as error:  # safetensors, json and the file system fail in many ways
         raise ValueError(f"{path} cannot be read ({type(error).__name__}: {error})") from error
     if fingerprint(tensors, about) != expected:

@@ -39,7 +39,10 @@ def dirichlet_tastes(
     checks.whole_numbers(1, n_users=n_users, n_traits=n_traits)
     checks.kind("generator", generator, torch.Generator)
     rng = np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
-    return torch.from_numpy(rng.dirichlet([concentration] * n_traits, size=n_users))
+    tastes = torch.from_numpy(rng.dirichlet([concentration] * n_traits, size=n_users))
+    if not (tastes.sum(1) - 1).abs().max() < 1e-9:  # nor NaN
+        raise ValueError(f"concentration {concentration:g} is beyond what numbers can hold")
+    return tastes
 
 
 def draw_prompts(prompts: Tensor, n_users: int, n: int, generator: torch.Generator) -> Tensor:
@@ -59,6 +62,9 @@ def draw_prompts(prompts: Tensor, n_users: int, n: int, generator: torch.Generat
     """
     checks.whole_number("n_users", n_users, at_least=1)
     checks.whole_number("prompts per user", n, at_least=0)
+    prompts = checks.index_vector("prompts", prompts)
+    if len(prompts.unique()) < len(prompts):
+        raise ValueError("prompts holds an id twice; give distinct ids: prompts.unique()")
     if n > len(prompts):
         raise ValueError(
             f"asked for {n} different prompts per user, but there are only {len(prompts)} to draw "
@@ -76,10 +82,10 @@ def has_preference(responses: Responses, tastes: Tensor) -> Tensor:
         responses: with traits; columns of the answer are in the order of their distinct prompts.
         tastes: (N, T).
     """
-    check_tastes(responses, tastes)
+    tastes = check_tastes(responses, tastes)
     rows, spread = responses.candidates, []
     for some in tastes.split(responses.embeddings.shape[1]):  # no table larger than the embeddings
-        scores = (responses.traits @ some.T)[rows]  # (P, C, n)
+        scores = (responses.traits.double() @ some.T)[rows]  # (P, C, n)
         spread.append((scores.amax(1) - scores.amin(1)).T > TIE)
     return torch.cat(spread)
 
@@ -95,7 +101,7 @@ def utilities(responses: Responses, tastes: Tensor, user: Tensor, rows: Tensor) 
     Returns:
         (B,).
     """
-    return (responses.traits[rows] * tastes[user]).sum(-1)
+    return (responses.traits[rows].double() * tastes[user].double()).sum(-1)
 
 
 def best_and_worst(
@@ -189,7 +195,9 @@ def choice_probability(
     """
     checks.number("temperature", temperature, above=True)
     pairs.check(responses)
-    check_tastes(responses, tastes)
+    tastes = check_tastes(responses, tastes)
+    if pairs.n_users != len(tastes):
+        raise ValueError(f"pairs are of {pairs.n_users} users, but there are {len(tastes)} tastes")
     gap = utilities(responses, tastes, pairs.user, pairs.chosen) - utilities(
         responses, tastes, pairs.user, pairs.rejected
     )
@@ -200,8 +208,9 @@ def asked(
     responses: Responses, tastes: Tensor, prompts: Tensor, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """User (B,) and candidate rows in random order (B, C) of every question, B = N · n."""
-    check_tastes(responses, tastes)
-    if len(prompts) != len(tastes):
+    tastes = check_tastes(responses, tastes)
+    prompts = checks.tensor("prompts", prompts)
+    if prompts.ndim != 2 or len(prompts) != len(tastes):
         raise ValueError(
             f"tastes {tuple(tastes.shape)} and prompts {tuple(prompts.shape)} do not fit each "
             "other; expected (N, T) and (N, n)"
@@ -213,8 +222,8 @@ def asked(
     return user, rows.gather(1, draws.uniform(generator, *rows.shape).argsort(1))
 
 
-def check_tastes(responses: Responses, tastes: Tensor) -> None:
-    """Raise a ValueError unless there are traits, and a finite weight of each for every user."""
+def check_tastes(responses: Responses, tastes: Tensor) -> Tensor:
+    """Tastes in float64, or a ValueError unless they hold a number for each user and trait."""
     checks.kind("responses", responses, Responses)
     if responses.traits is None:
         raise ValueError("these responses have no traits, so users cannot score them; give traits")
@@ -224,6 +233,7 @@ def check_tastes(responses: Responses, tastes: Tensor) -> None:
             f"tastes have shape {tuple(tastes.shape)} and do not fit "
             f"{responses.traits.shape[1]} traits; expected (N, T)"
         )
+    return tastes.double()
 
 
 def planted_responses(

@@ -23,6 +23,7 @@ from lore_core.preferences import Responses
 FILE = DATA / "alpaca_eval.safetensors"
 SUMS = DATA / "alpaca_eval.source.sha256"
 CACHE = DATA / "source"
+TENSORS = {"embeddings", "prompt", "traits", "prompt_embeddings"}
 
 
 def load(path=None) -> Responses:
@@ -38,6 +39,9 @@ def load(path=None) -> Responses:
         ValueError: the file is damaged; the message says what to do.
     """
     tensors, about = read(path)
+    missing = TENSORS - tensors.keys()
+    if missing:
+        raise ValueError(f"{path or FILE} lacks {sorted(missing)}; build it again with `make data`")
     return Responses(
         tensors["embeddings"].double(),
         tensors["prompt"].long(),

@@ -29,7 +29,11 @@ def read_sums(path) -> dict[str, str]:
         raise FileNotFoundError(
             f"no checksum file {path}; `git checkout` brings back the committed one"
         )
-    lines = [line.split(maxsplit=1) for line in path.read_text().splitlines() if line.strip()]
+    lines = [
+        line.split(maxsplit=1)
+        for line in path.read_text(errors="replace").splitlines()
+        if line.strip()
+    ]
     for line in lines:
         if len(line) != 2 or not SUM.fullmatch(line[0]):
             raise ValueError(f"{path} holds the line {' '.join(line)!r}, expected `sum  name`")

@@ -39,6 +39,8 @@ def choose(candidates: list[Method], study: Study, shots: int, seed: int, device
     Raises:
         ValueError: no candidate can be scored.
     """
+    if not candidates:
+        raise ValueError("no candidates to choose among; give at least one method")
     best, scores = None, []
     for candidate in candidates:
         model = candidate.fit(

@@ -113,7 +113,7 @@ class MeanDifference:
     """One global direction, v = mean over pairs of e(chosen) - e(rejected)."""
 
     def fit(self, responses, train, *, validation=None, seed=0, device=None) -> LowRank:
-        there, pairs = training_data(responses, train, device)
+        there, pairs = training_data(responses, train, validation, seed, device)
         check_scale(there, pairs)
         rows = centred(there.embeddings)
         direction = rows[pairs.chosen].mean(0) - rows[pairs.rejected].mean(0)
@@ -131,7 +131,7 @@ class Reference:
     trait: str = "judge"
 
     def fit(self, responses, train, *, validation=None, seed=0, device=None) -> LowRank:
-        there, pairs = training_data(responses, train, device)
+        there, pairs = training_data(responses, train, validation, seed, device)
         check_scale(there, pairs)
         if self.trait not in responses.trait_names:
             raise ValueError(

@@ -12,8 +12,10 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from lore_core import checks, draws
-from lore_core.preferences import Preferences, Responses, check_validation
+from lore_core.preferences import Preferences, Responses
 from lore_core.rivals.protocol import training_data
+
+FAR = 1e6  # standard deviations: no text is as far from the others
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class Schedule:
 
     def __post_init__(self):
         checks.whole_numbers(0, steps=self.steps, looks=self.looks)
-        if not 0 <= self.warmup <= 1:
+        checks.flag("cosine", self.cosine)
+        if checks.number("warmup", self.warmup) > 1:
             raise ValueError(f"warmup is {self.warmup}, expected a share of the steps, 0 to 1")
 
     def rate(self, step: int) -> float:
@@ -77,7 +80,13 @@ class Standardised(nn.Module):
             )
 
     def forward(self, embeddings: Tensor) -> Tensor:
-        return ((embeddings - self.mean) / self.rms).float()
+        rows = (embeddings - self.mean) / self.rms
+        if not rows.abs().amax() < FAR:  # nor NaN
+            raise ValueError(
+                f"embeddings are up to {float(rows.abs().amax()):.1g} standard deviations from "
+                f"those of training, expected less than {FAR:g}; are they in the same unit?"
+            )
+        return rows.float()
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,8 +105,7 @@ class Setting:
     def on(cls, responses, pairs, validation, seed: int, device) -> Setting:
         """Check the data and bring it to the device."""
         generator = draws.generator(seed)
-        there, ours = training_data(responses, pairs, device)
-        check_validation(responses, pairs, validation)
+        there, ours = training_data(responses, pairs, validation, seed, device)
         if validation is not None:
             validation = validation.to(ours.user.device)
         return cls(
@@ -125,7 +133,13 @@ class Setting:
         return torch.where(known, personal, personal[known[:, 0]].mean(0))
 
     def home(self, model: nn.Module) -> nn.Module:
-        """The model where the responses came from, ready to be used."""
+        """The model where the responses came from, ready to be used.
+
+        Raises:
+            ValueError: a number of it is not finite; the last step was too large.
+        """
+        for name, tensor in model.state_dict().items():
+            checks.finite(name, tensor, "training has run away; try smaller learning rates")
         return model.to(self.origin).requires_grad_(False)
 
     def judge(self, model, prepare: Callable[[], None] | None = None) -> Callable | None:
@@ -159,6 +173,7 @@ class Setting:
         return int(torch.randint(low, high + 1, (), generator=self.generator))
 
 
+@torch.enable_grad()
 def optimise(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,

@@ -76,6 +76,7 @@ class NewUser:
     def __post_init__(self):
         checks.number("learning_rate", self.learning_rate, above=True)
         checks.number("prior", self.prior)
+        checks.flag("random", self.random)
         checks.whole_number("epochs", self.epochs, at_least=0)
         if self.batch is not None:
             checks.whole_number("batch", self.batch, at_least=1)

@@ -10,6 +10,7 @@ Shapes: N users, n pairs each, d features.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -76,11 +77,11 @@ class PerUser:
 
     def __post_init__(self):
         checks.number("ridge", self.ridge, above=True)
-        if self.towards is not None and not hasattr(self.towards, "fit"):
+        if isinstance(self.towards, type) or not hasattr(self.towards or self, "fit"):
             raise ValueError(f"towards is {self.towards!r}, expected a method or None")
 
     def fit(self, responses, train, *, validation=None, seed=0, device=None) -> PerUserModel:
-        there, pairs = training_data(responses, train, device)
+        there, pairs = training_data(responses, train, validation, seed, device)
         check_scale(there, pairs)
         d = responses.embeddings.shape[1]
         shared, trained = responses.embeddings.new_zeros(d), 0
@@ -88,7 +89,7 @@ class PerUser:
             model = self.towards.fit(
                 responses, train, validation=validation, seed=seed, device=device
             )
-            if model.personal.shape[1] != 1:
+            if not hasattr(model, "reward") or model.reward.rank != 1:
                 raise ValueError(f"{self.towards} has no single direction to draw users to")
             shared, trained = model.reward.basis[:, 0], model.parameter_count
         directions = ridge_logistic(there, pairs, shared.to(pairs.user.device), self.ridge)
@@ -107,9 +108,14 @@ def ridge_logistic(
         pairs: pairs of N users; one without pairs gets `shared`.
         shared: (d,), where the ridge pulls.
         ridge: λ > 0.
+
+    Raises:
+        ValueError: the ridge is too weak for embeddings of this size.
     """
     checks.number("ridge", ridge, above=True)
     pairs.check(responses)
+    if len(pairs):
+        check_scale(responses, pairs)
     rows, shared = responses.embeddings, shared.double()  # the last digits decide when to stop
     directions = shared.repeat(pairs.n_users, 1)
     for users, places, there in rectangles(pairs.user, pairs.n_users, CELLS):
@@ -128,6 +134,9 @@ def newton(gram: Tensor, start: Tensor, there: Tensor, ridge: float) -> Tensor:
         start: (N, n) margins under the shared direction.
         there: (N, n) which pairs exist.
         ridge: λ.
+
+    Raises:
+        ValueError: the minimum is not found.
     """
 
     def losses(a):
@@ -142,10 +151,23 @@ def newton(gram: Tensor, start: Tensor, there: Tensor, ridge: float) -> Tensor:
         bend = slope * margins.sigmoid()
         left = slope - ridge * a
         if left.abs().max() < 1e-10:
+            return a
+        step, failed = torch.linalg.solve_ex(bend[..., None] * gram + ridge * identity, left)
+        if failed.any() or not step.isfinite().all():
             break
-        step = torch.linalg.solve(bend[..., None] * gram + ridge * identity, left)
         a = halved(losses, a, step)
+    if gained(gram, left, step) > 1e-6:
+        raise ValueError(
+            f"no minimum found in {STEPS} steps: ridge {ridge:g} is too weak for such embeddings; "
+            "use a stronger ridge, or divide the embeddings"
+        )
     return a
+
+
+def gained(gram: Tensor, left: Tensor, step: Tensor) -> float:
+    """What another Newton step promises to take from a user's loss, at most."""
+    promised = (left * (gram @ step[..., None])[..., 0]).sum(1)
+    return float(promised.nan_to_num(nan=math.inf).max())
 
 
 def halved(losses, a: Tensor, step: Tensor) -> Tensor:

@@ -19,7 +19,9 @@ from torch import Tensor
 
 from lore_core import checks, devices, tensor_files
 from lore_core.evaluate import share_won
-from lore_core.preferences import Preferences, Responses, check_world
+from lore_core.preferences import Preferences, Responses, check_validation, check_world
+
+TOO_LARGE = "embeddings or rates are too large for this model; use smaller ones"
 
 
 class Method(Protocol):
@@ -103,7 +105,7 @@ class Model(ABC):
         checks.same_length("user", user, "rows", rows)
         checks.below("user", user, len(personal))
         checks.below("rows", rows, len(responses))
-        return self._scores(responses, personal, user, rows)
+        return checks.finite("scores", self._scores(responses, personal, user, rows), TOO_LARGE)
 
     def adapt(self, responses: Responses, shots: Preferences, seed: int = 0) -> Tensor:
         """What to keep of new users, (N', p), learned from their pairs alone.
@@ -120,7 +122,8 @@ class Model(ABC):
         """
         self.check_features(responses)
         check_world(responses, shots)
-        return self._adapt(responses, shots, checks.whole_number("seed", seed, at_least=0))
+        checks.whole_number("seed", seed, at_least=0)
+        return checks.finite("personal", self._adapt(responses, shots, seed), TOO_LARGE)
 
     def margins(
         self, responses: Responses, pairs: Preferences, personal: Tensor | None = None
@@ -141,7 +144,7 @@ class Model(ABC):
         personal = self.checked(self.personal if personal is None else personal, pairs.n_users)
         world, both = self.comparable(responses), torch.cat([pairs.chosen, pairs.rejected])
         chosen, rejected = self._scores(world, personal, pairs.user.repeat(2), both).chunk(2)
-        return chosen - rejected
+        return checks.finite("margins", chosen - rejected, TOO_LARGE)
 
     def comparable(self, responses: Responses) -> Responses:
         """The responses as this model compares them: without what cancels in every difference."""
@@ -156,7 +159,7 @@ class Model(ABC):
                 f"personal has shape {tuple(personal.shape)}, expected {expected}: one row per "
                 "user of these pairs; for new users pass what adapt returned"
             )
-        return personal
+        return personal.to(self.personal)
 
     def check_features(self, responses: Responses) -> None:
         """Raise a ValueError unless these are responses of the width that the model knows."""
@@ -201,12 +204,12 @@ class Model(ABC):
 
 
 def training_data(
-    responses: Responses, pairs: Preferences, device
+    responses: Responses, pairs: Preferences, validation: Preferences | None, seed: int, device
 ) -> tuple[Responses, Preferences]:
     """What a method learns from, checked and brought to the device.
 
     Args:
-        responses, pairs: the data.
+        responses, pairs, validation, seed: as in `Method.fit`; the last two are checked only.
         device: as `devices.pick` knows it.
 
     Raises:
@@ -214,7 +217,9 @@ def training_data(
         RuntimeError: torch cannot compute on the device.
     """
     device = devices.pick(device)
+    checks.whole_number("seed", seed, at_least=0)
     check_world(responses, pairs)
+    check_validation(responses, pairs, validation)
     if len(pairs) == 0:
         raise ValueError("no pairs to learn from; give at least one")
     return responses.to(device), pairs.to(device)

@@ -60,7 +60,10 @@ class VPL:
         for name in ("kl", "decay"):
             checks.number(name, getattr(self, name))
         checks.kind("schedule", self.schedule, Schedule)
-        if not 1 <= self.context[0] <= self.context[1]:
+        checks.flag("rescale", self.rescale)
+        low, high = checks.two("context", self.context, "(smallest, largest)")
+        checks.whole_numbers(1, smallest_context=low, largest_context=high)
+        if low > high:
             raise ValueError(f"context is {self.context}, expected 1 <= smallest <= largest")
 
     def fit(self, responses, train, *, validation=None, seed=0, device=None) -> VPLModel:
