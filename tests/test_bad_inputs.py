@@ -662,7 +662,10 @@ CROWDS = {
         lambda: draw_prompts(PROMPT.unique(), 5, -1, random(0)),
         "prompts per user is -1, expecte",
     ),
-    "half a prompt": (lambda: draw_prompts(PROMPT.unique(), 5, 0.5, random(0)), "prompts per user is 0.5"),
+    "half a prompt": (
+        lambda: draw_prompts(PROMPT.unique(), 5, 0.5, random(0)),
+        "prompts per user is 0.5",
+    ),
     "too many prompts": (
         lambda: draw_prompts(PROMPT.unique(), 5, 99, random(0)),
         "there are only 15 to draw",

@@ -14,7 +14,7 @@ from lore_core.datasets import alpaca_eval
 from lore_core.rivals.line_up import LINE_UP, NAMES
 
 FULL = yaml.safe_load((ROOT / "profiles" / "full.yaml").read_text())
-METHODS = ["lore", "bradley_terry", "reference", "known_tastes", "perfect"]
+METHODS = ["lore", "bradley_terry", "reference", "perfect"]
 SMALL = {"n_seen": 40, "n_unseen": 20, "pool": 6, "counts": [1, 5], "repeats": 2, "shots": 5}
 
 
