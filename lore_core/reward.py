@@ -122,7 +122,6 @@ class LowRankReward:
             ValueError: there is not one row of weights per user, or a row is not on the simplex.
         """
         checks.kind("preferences", preferences, Preferences)
-        embeddings = float_matrix("embeddings", embeddings)
         weights = self.weights if weights is None else float_matrix("weights", weights)
         if weights.shape != (preferences.n_users, self.rank):
             raise ValueError(
@@ -142,26 +141,20 @@ class LowRankReward:
             preferences: B pairs of rows of `embeddings`.
 
         Raises:
-            ValueError: a score is too large for its type.
+            ValueError: a pair points past the last row, or scores over- or underflow.
         """
-        embeddings, pairs = (
-            float_matrix("embeddings", embeddings),
-            preferences.to(embeddings.device),
-        )
-        checks.below("pairs", torch.cat([pairs.chosen, pairs.rejected]), len(embeddings))
-        scores = self.to(embeddings.device).basis_scores(centred(embeddings))
-        gaps = checks.finite("scores of pairs", score_gaps(scores, pairs), OVERFLOW)
-        if len(gaps) and not gaps.any() and scores.shape[0] > 1 and not scores.any():
-            self.check_not_lost(embeddings)
-        return gaps
+        embeddings = float_matrix("embeddings", embeddings)
+        pairs, world = preferences.to(embeddings.device), centred(embeddings)
+        checks.below("pairs", torch.cat([pairs.chosen, pairs.rejected]), len(world))
+        scores = self.to(world.device).basis_scores(world)
+        if not scores.any():
+            self.check_not_lost(world)
+        return checks.finite("scores of pairs", score_gaps(scores, pairs), OVERFLOW)
 
     def check_not_lost(self, embeddings: Tensor) -> None:
-        """Raise a ValueError if all scores are 0 although neither embeddings nor basis are."""
-        if (
-            self.basis.any()
-            and centred(embeddings).any()
-            and not self.basis_scores(embeddings).any()
-        ):
+        """Raise a ValueError if scores are 0 because embeddings times basis are too small."""
+        by_feature = embeddings.abs().amax(0).double() * self.basis.abs().amax(1).double()
+        if 0 < float(by_feature.max()) < torch.finfo(self.basis.dtype).tiny:
             raise ValueError(
                 "all basis scores are 0: embeddings times basis underflow; use larger units, or "
                 "float64"

@@ -42,10 +42,11 @@ from lore_core.rivals import (
     PerUser,
     Reference,
     Schedule,
+    choose,
 )
 from lore_core.splits import split
 from lore_core.steering import best_of_n, true_utility
-from lore_core.study import BLOCKS, draw_study
+from lore_core.study import BLOCKS, draw_study, four_blocks
 from lore_core.users import (
     best_and_worst,
     choice_probability,
@@ -803,6 +804,147 @@ NUMBERS = {
     ]
     for size in (-1, 1.5)
 }
+FAR = replace(HERE, embeddings=E * 1e40)
+RATES = {"VPL": {"learning_rate": 1e30}, "PAL-A": {"projector_rate": 1e30}}
+SECOND_ROUND = (
+    {
+        "a ridge too weak for the size": (
+            lambda: PerUser(0.1).fit(replace(HERE, embeddings=E * 1e8), toy_pairs(n_users=1)),
+            "no minimum found in 50 steps: ridge 0.1 is too weak",
+        ),
+        "contradictory pairs, far too large": (
+            lambda: PerUser(1e-12).fit(
+                replace(HERE, embeddings=E * 1e10), pairs((0, 0, 1), (0, 1, 0), (0, 2, 3))
+            ),
+            "no minimum found in 50 steps",
+        ),
+        "a score with NaN": (
+            lambda: reference_direction(E, with_value(normal(60), NAN)),
+            "score: 1 of",
+        ),
+        "a score of two columns": (
+            lambda: reference_direction(E, normal(60, 2)),
+            "score has shape",
+        ),
+        "a score that overflows": (
+            lambda: reference_direction(E.float(), normal(60) * 1e100),
+            "direction: 6 of 6 are NaN or infinite; the score is too large",
+        ),
+        "a ridge too small to solve": (
+            lambda: reference_direction(torch.cat([E, E], 1), normal(60), 1e-300),
+            "too weak for these embeddings",
+        ),
+        "a reference of zeros": (
+            fit(recipe=Recipe(anchor=1.0), reference=torch.zeros(6)),
+            "reference is zero everywhere",
+        ),
+        "margins that are wins": (
+            lambda: share_won(torch.ones(60).bool(), PAIRS),
+            "have type torch.bool",
+        ),
+        "few shots at no temperature": (
+            adapt(recipe=FewShot(temperature=1e-320)),
+            "margins: .* are NaN or infinite; temperature .* is too small",
+        ),
+        "few shots by giant steps": (
+            adapt(recipe=FewShot(optimizer="adam", learning_rate=1e308)),
+            "weights: .* are NaN or infinite; the start or the learning rate is too large",
+        ),
+        "embeddings that underflow": (
+            lambda: LowRankReward(REWARD.basis.float(), REWARD.logits).margins(E * 1e-60, PAIRS),
+            "embeddings times basis underflow; use larger units",
+        ),
+        "embeddings too small for their type": (
+            fit(Responses((E * 1e-37).float(), PROMPT)),
+            "too little or too much for torch.float32; divide all embeddings",
+        ),
+        "pairs beyond, in margins": (lambda: REWARD.margins(E, toy_pairs(99)), "pairs contains"),
+        "a start of three parts": (fit(init=(normal(6, 2),) * 3), "init is not a pair, expected"),
+        "no recipe but a falsehood": (fit(recipe={}), "recipe is a dict, expected Recipe"),
+        "two tables led by one": (
+            lambda: lead(normal(4, 2), normal(4, 2), random(0)),
+            "one has shape",
+        ),
+        "complex values": (
+            lambda: bootstrap(TEN.to(torch.complex64), random(0)),
+            "values has shape",
+        ),
+        "a whole that may vanish": (
+            lambda: share(torch.ones(3), torch.tensor([0.0, 0.0, 1.0]), random(0)),
+            "not above 0 in every resample",
+        ),
+        "masked embeddings": (
+            responses(np.ma.masked_array(E.numpy(), mask=E.numpy() > 0)),
+            "embeddings is a MaskedArray that is not all numbers",
+        ),
+        "prompts given twice": (lambda: draw_prompts(PROMPT, 5, 2, random(0)), "holds an id twice"),
+        "a concentration beyond numbers": (
+            lambda: dirichlet_tastes(5, 3, 1e308, random(0)),
+            "beyond what numbers can hold",
+        ),
+        "tastes of other users": (
+            lambda: choice_probability(HERE, TASTES[:2], PAIRS, 1.0),
+            "pairs are of 5 users, but there are 2 tastes",
+        ),
+        "logits of half a percent": (score(weights=ROWS * 1.005), "do not lie on the simplex"),
+        "blocks without weights": (
+            lambda: four_blocks(study(), REWARD, None, None),
+            "weights of seen users is a NoneType",
+        ),
+        "no candidates": (lambda: choose([], study(), 1, 0), "no candidates to choose among"),
+        "a number too large": (
+            lambda: Recipe(temperature=10**400),
+            "temperature is 1.*expected a number",
+        ),
+        "a bad seed where none is used": (
+            lambda: MeanDifference().fit(HERE, PAIRS, seed="a"),
+            "seed is 'a', expected a whole number",
+        ),
+        "bad validation where none is used": (
+            lambda: PerUser().fit(HERE, PAIRS, validation=toy_pairs(n_users=3)),
+            "validation has 3 users, training 5",
+        ),
+    }
+    | {
+        f"{name}: {what} of embeddings far off": (
+            lambda n=name, c=call: c(model(n)),
+            "standard deviations from those of training|are NaN or infinite|overflow",
+        )
+        for name in ("VPL", "PAL-A", "PAL-B")
+        for what, call in {
+            "margins": lambda m: m.margins(FAR, PAIRS),
+            "adapt": lambda m: m.adapt(FAR, PAIRS),
+            "best": lambda m: best_of_n(m, FAR, torch.arange(3), m.personal),
+        }.items()
+    }
+    | {
+        f"{name} that runs away": (
+            lambda n=name, r=rate: replace(METHODS[n], **r).fit(HERE, PAIRS),
+            "training has run away; try smaller learning rates|loss became",
+        )
+        for name, rate in RATES.items()
+    }
+    | {
+        f"{make.__name__}({option}='no')": (
+            partial(make, **{option: "no"}, **more),
+            f"{option} is 'no', expected True or False",
+        )
+        for make, option, more in [
+            (Recipe, "rescale", {}),
+            (VPL, "rescale", {}),
+            (Schedule, "cosine", {"steps": 1}),
+            (NewUser, "random", {}),
+        ]
+    }
+    | {
+        f"{make.__name__}({option}={value!r})": (
+            partial(make, **{option: value}),
+            f"{option} is .*expected|expected a whole number",
+        )
+        for make, option in [(Recipe, "anchor_warmup"), (VPL, "context")]
+        for value in (None, 0.5, (0.1,), ("a", "b"), (1, 2, 3), (True, True))
+    }
+)
 REFUSED = {
     f"{door}: {what}": row
     for door, rows in {
@@ -815,6 +957,7 @@ REFUSED = {
         "models": MODELS,
         "crowds": CROWDS,
         "numbers": NUMBERS,
+        "second round": SECOND_ROUND,
     }.items()
     for what, row in rows.items()
 }
@@ -1028,3 +1171,68 @@ def test_the_reference_reads_traits_of_another_type():
     exact = model("reference").reward.basis
     assert direction.dtype == torch.float32
     torch.testing.assert_close(direction.double(), exact, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("factor", [1e200, 1e-200])
+def test_directions_of_any_size_are_compared(factor):
+    basis, truth = normal(6, 3), normal(6, 3, seed=1)
+    torch.testing.assert_close(alignment(basis * factor, truth), alignment(basis, truth))
+    torch.testing.assert_close(alignment(basis.float(), truth), alignment(basis, truth))
+
+
+@pytest.mark.parametrize("factor", [1e-20, 1e200])
+def test_a_reference_of_any_size_pulls_alike(factor):
+    recipe, towards = Recipe(anchor=1.0, anchor_warmup=(0.0, 0.0), steps=3), normal(6, seed=2)
+    one, other = (
+        fit_basis(HERE, PAIRS, 2, recipe, reference=r) for r in (towards, towards * factor)
+    )
+    torch.testing.assert_close(other.reward.basis, one.reward.basis)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint64])
+def test_positions_are_positions_whatever_their_type(dtype):
+    some = np.array([0, 1, 59]).astype(dtype)
+    assert torch.equal(PAIRS.where(some).chosen, PAIRS.chosen[[0, 1, 59]])
+    assert len(PAIRS.where([])) == 0
+
+
+def test_more_pairs_than_there_are_is_all_of_them():
+    assert len(PAIRS.subsample(2**63, random(0))) == len(PAIRS.subsample(10**30, random(0))) == 60
+
+
+def test_numbers_in_lists_keep_their_digits():
+    assert Responses([[16777217.0]], [0]).embeddings.item() == 16777217.0
+
+
+def test_small_integers_do_not_overflow():
+    assert counting.lore(*map(np.int8, (100, 100, 100))) == 20_000
+
+
+def test_traits_of_any_type_make_the_same_study():
+    world = toy_responses(n_prompts=40)
+    single = Responses(world.embeddings.float(), world.prompt, world.traits.float())
+    sizes = {"n_seen": 5, "n_unseen": 5, "n_pairs": 3, "n_shots": 2, "seed": 0, "n_tests": 3}
+    one, other = (draw_study(some, 1.0, **sizes) for some in (world, single))
+    assert torch.equal(one.train.chosen, other.train.chosen)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_what_is_kept_of_users_may_come_in_another_precision(name):
+    own = model(name)
+    other = own.margins(HERE, PAIRS, own.personal.double())
+    torch.testing.assert_close(other, own.margins(HERE, PAIRS))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_learns_where_gradients_are_off(name):
+    with torch.no_grad():
+        shots = METHODS[name].fit(HERE, PAIRS, device="cpu").adapt(HERE, PAIRS)
+    assert torch.equal(shots, model(name).adapt(HERE, PAIRS))
+    with torch.no_grad():
+        assert fit_weights(REWARD, HERE, PAIRS, PAPER_FEW_SHOT).isfinite().all()
+
+
+def test_parts_of_one_storage_can_be_saved(tmp_path):
+    table = normal(5, 5)
+    LowRankReward(table, table).save(tmp_path / "reward")
+    assert torch.equal(LowRankReward.load(tmp_path / "reward").logits, table)

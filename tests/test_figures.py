@@ -8,12 +8,11 @@ import sys
 import compare
 import matplotlib.pyplot as plt
 import pytest
-from headless import LESSONS, ROOT
+from headless import LESSONS, OTHER_CPU, ROOT
 
 from lore_core import style, tables
 
 FIGURES = ROOT / "figures"
-OTHER_CPU = {"ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "COMPATIBLE"}
 
 
 @pytest.mark.parametrize(

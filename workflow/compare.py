@@ -1,6 +1,6 @@
 """Do the figures drawn here show the committed numbers?
 
-    compare.py FOLDER ...      FOLDER/figures/*.json against figures/*.json, for every lesson
+    compare.py FOLDER      FOLDER/figures/*.json against figures/*.json, for every lesson
 
 Two numbers are the same when they differ by at most 0.02, or by 1 % of the committed one: another
 processor adds up in another order, and what is trained passes that on. Text, names and lengths
@@ -16,6 +16,7 @@ from pathlib import Path
 import receipts
 
 ABSOLUTE, RELATIVE = 0.02, 0.01
+SAME = "as committed"
 Difference = tuple[float, str]  # its size, and what it is in words
 
 
@@ -74,21 +75,18 @@ def report(lesson: str, folder: Path) -> str:
     committed, fresh = read(receipts.COMMITTED, lesson), read(folder, lesson)
     found = sorted(differences(fresh, committed), key=lambda difference: -difference[0])
     if not found:
-        return "as committed"
+        return SAME
     more = f" ({len(found) - 1} more differ)" if len(found) > 1 else ""
     return f"{found[0][1]}{more}"
 
 
-def main(folders: list[str]) -> int:
+def main(folder: Path) -> int:
     """The report of all lessons, and 1 if one of them is not as committed."""
-    code = 0
-    for folder in map(Path, folders):
-        for lesson in receipts.lessons():
-            line = report(lesson, folder / "figures")
-            print(f"  {folder.name:<8} {lesson:<32} {line}")
-            code |= line != "as committed"
-    return code
+    lines = {lesson: report(lesson, folder / "figures") for lesson in receipts.lessons()}
+    for lesson, line in lines.items():
+        print(f"  {lesson:<32} {line}")
+    return int(set(lines.values()) != {SAME})
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(Path(sys.argv[1])))
