@@ -1,6 +1,6 @@
 """Checks at the door: each returns clean values or says what was given and what was expected."""
 
-import sys
+import math
 from numbers import Integral
 
 import numpy as np
@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 REAL = (int, float, np.integer, np.floating)
-LARGEST = sys.float_info.max
 ROUNDING, HALF = 1e-4, 1e-2  # how far weights in float32, in half precision, may be off their sum
 
 
@@ -94,7 +93,7 @@ def simplex_rows(name: str, values) -> Tensor:
             f"{name} of {len(bad)} users do not lie on the simplex, first row {int(bad[0])}: "
             f"[{row}]; expected numbers of at least 0 that sum to 1. Of logits, pass the softmax"
         )
-    return weights
+    return weights / weights.sum(1, keepdim=True) if off_by == HALF else weights
 
 
 def vector(name: str, values) -> Tensor:
@@ -138,11 +137,15 @@ def whole_numbers(at_least: int, /, **values: int) -> None:
 
 def number(name: str, value, above: bool = False) -> float:
     """`value` as a float, or a ValueError unless it is finite and at least (or above) 0."""
-    real = isinstance(value, REAL) and not isinstance(value, bool) and abs(value) < LARGEST
-    if not real or value < 0 or (above and value == 0):
+    real = isinstance(value, REAL) and not isinstance(value, bool)
+    try:
+        plain = float(value) if real else math.nan
+    except OverflowError:  # a whole number beyond all floats
+        plain = math.inf
+    if not math.isfinite(plain) or plain < 0 or (above and plain == 0):
         expected = "a number above 0" if above else "0 or more"
-        raise ValueError(f"{name} is {value!r}, expected {expected}")
-    return float(value)
+        raise ValueError(f"{name} is {value!r}, expected {expected}, and finite")
+    return plain
 
 
 def flag(name: str, value) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lore_core import checks, tensor_files
+from lore_core import checks, draws, tensor_files
 from lore_core.curves import check_enough, few_shot_accuracy
 from lore_core.evaluate import other_users
 from lore_core.preferences import Responses
@@ -139,7 +139,7 @@ def compete(candidates: list[Method], study: Study, rules: Rules, device=None) -
 
 def look_closer(model: Model, study: Study, own: Tensor) -> tuple[Tensor, Tensor]:
     """Accuracy with another user's shots, and the true utility of the best of n, both (N',)."""
-    others = other_users(own, torch.Generator().manual_seed(0))
+    others = other_users(own, draws.generator(0))
     control = model.accuracy(study.responses, study.tests[UNSEEN], others)
     rows = best_of_n(model, study.responses, study.prompts.test, own)
     return control, true_utility(study.responses, study.tastes[study.users.test], rows)

@@ -84,7 +84,7 @@ def fit_basis(
     )
     train = Objective.on(responses, preferences, recipe, scale, reference).to(device)
     held_out = None
-    if validation is not None and len(validation):
+    if validation is not None and len(validation) and recipe.patience is not None:
         held_out = Objective.on(responses, validation, recipe, scale).to(device)
     run = descend(
         train, held_out, (basis * scale).to(train.embeddings), logits.to(train.embeddings)

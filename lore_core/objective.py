@@ -12,11 +12,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lore_core.preferences import Preferences, Responses, centred, moved
+from lore_core.preferences import Preferences, Responses, compared, moved
 from lore_core.recipes import Recipe
 from lore_core.reward import basis_scores, pair_margins, score_gaps
 
@@ -29,7 +28,7 @@ class Objective:
         embeddings: (M, d), only the rows that some pair uses.
         pairs: B pairs of those rows.
         recipe: temperature, averaging and penalties.
-        reference: (d,) direction of the anchor, or None.
+        reference: (d, 1) direction of the anchor, or None.
     """
 
     embeddings: Tensor
@@ -56,12 +55,8 @@ class Objective:
             scale: what embeddings are divided by.
             reference: (d, 1) direction of the anchor, or None.
         """
-        preferences = preferences.to(responses.embeddings.device)
-        both = torch.cat([preferences.chosen, preferences.rejected])
-        rows, position = both.unique(return_inverse=True)
-        chosen, rejected = position.split(len(preferences))
-        pairs = Preferences(preferences.user, chosen, rejected, preferences.n_users)
-        return cls(centred(responses.embeddings[rows]) / scale, pairs, recipe, reference)
+        rows, pairs = compared(responses.embeddings, preferences)
+        return cls(rows / scale, pairs, recipe, reference)
 
     def to(self, device) -> Objective:
         """The same objective on another device."""

@@ -308,6 +308,30 @@ def centred(embeddings: Tensor) -> Tensor:
     return (embeddings - embeddings.mean(0, dtype=torch.float64)).to(embeddings.dtype)
 
 
+def compared(embeddings: Tensor, preferences: Preferences) -> tuple[Tensor, Preferences]:
+    """The rows that some pair uses, centred, and the pairs of those rows.
+
+    What all of them share cancels in every difference; a row that nobody compares cannot disturb.
+
+    Args:
+        embeddings: (M, d).
+        preferences: B pairs of rows of `embeddings`.
+
+    Returns:
+        (m, d) rows on the device of `embeddings`, and B pairs of row numbers below m.
+
+    Raises:
+        ValueError: a pair points past the last row.
+    """
+    preferences = preferences.to(embeddings.device)
+    both = torch.cat([preferences.chosen, preferences.rejected])
+    checks.below("pairs", both, len(embeddings))
+    rows, position = both.unique(return_inverse=True)
+    chosen, rejected = position[: len(preferences)], position[len(preferences) :]
+    pairs = Preferences(preferences.user, chosen, rejected, preferences.n_users)
+    return centred(checks.float_matrix("embeddings", embeddings[rows])), pairs
+
+
 def moved(instance, device):
     """A copy of a dataclass with everything that can move on `device`."""
     device = devices.pick(device)

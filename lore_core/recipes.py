@@ -1,7 +1,7 @@
 """A recipe says how to train. It is data: one driver reads it.
 
 `Recipe` is for many users and a basis (`fit.py`), `FewShot` for new users on a basis that stays as
-it is (`few_shot.py`). An option that would be ignored is refused.
+it is (`few_shot.py`). An option that the optimiser does not have is refused, not ignored.
 
 `Recipe()` is ours: its ridge was chosen on validation pairs of noise-free users. For noisy ones
 choose a stronger one, on validation pairs again.  `PAPER`, `PAPER_REGULARISED` and `PAPER_FEW_SHOT`
@@ -46,7 +46,7 @@ class Recipe:
             and go back to the best; None never does.
 
     Raises:
-        ValueError: an option is unknown or would be ignored, or a number is out of range.
+        ValueError: an option is unknown, or not one of this optimiser, or a number is out of range.
     """
 
     optimizer: str = "lbfgs"
@@ -78,6 +78,7 @@ class Recipe:
             whole_number("patience", self.patience, at_least=1)
         flag("rescale", self.rescale)
         begin, end = two("anchor_warmup", self.anchor_warmup, "(from, to)")
+        set_field(self, "anchor_warmup", (begin, end))
         if not 0 <= begin <= end <= 1:
             raise ValueError(
                 f"anchor_warmup is {self.anchor_warmup}, expected 0 <= from <= to <= 1"
@@ -110,7 +111,7 @@ class FewShot:
         learning_rate: of Adam, 0.05 if not given. Newton's method has none.
 
     Raises:
-        ValueError: an option is unknown or would be ignored, or a number is out of range.
+        ValueError: an option is unknown, or not one of this optimiser, or a number is out of range.
     """
 
     optimizer: str = "newton"

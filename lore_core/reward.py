@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lore_core import checks, tensor_files
 from lore_core.checks import float_matrix, set_field, simplex_rows, whole_number
-from lore_core.preferences import Preferences, centred
+from lore_core.preferences import Preferences, centred, compared
 
 OVERFLOW = "embeddings times basis overflow; use smaller units, or float64"
 
@@ -122,16 +122,15 @@ class LowRankReward:
             ValueError: there is not one row of weights per user, or a row is not on the simplex.
         """
         checks.kind("preferences", preferences, Preferences)
-        weights = self.weights if weights is None else float_matrix("weights", weights)
+        weights = self.weights if weights is None else checks.tensor("weights", weights)
         if weights.shape != (preferences.n_users, self.rank):
             raise ValueError(
                 f"weights have shape {tuple(weights.shape)}, expected "
                 f"{(preferences.n_users, self.rank)}: one row per user of these preferences; "
                 "for new users pass weights=fit_weights(...)"
             )
-        gaps = self.gaps(embeddings, preferences)
-        weights = simplex_rows("weights", weights).to(gaps)
-        return pair_margins(gaps, weights, preferences.user.to(gaps.device))
+        weights, gaps = simplex_rows("weights", weights), self.gaps(embeddings, preferences)
+        return pair_margins(gaps, weights.to(gaps), preferences.user.to(gaps.device))
 
     def gaps(self, embeddings: Tensor, preferences: Preferences) -> Tensor:
         """Basis scores of chosen minus those of rejected, (B, K), on the device of `embeddings`.
@@ -143,18 +142,21 @@ class LowRankReward:
         Raises:
             ValueError: a pair points past the last row, or scores over- or underflow.
         """
-        embeddings = float_matrix("embeddings", embeddings)
-        pairs, world = preferences.to(embeddings.device), centred(embeddings)
-        checks.below("pairs", torch.cat([pairs.chosen, pairs.rejected]), len(world))
-        scores = self.to(world.device).basis_scores(world)
-        if not scores.any():
-            self.check_not_lost(world)
+        embeddings = checks.tensor("embeddings", embeddings)
+        if embeddings.ndim != 2:
+            raise ValueError(f"embeddings has shape {tuple(embeddings.shape)}, expected (M, d)")
+        rows, pairs = compared(embeddings, preferences)
+        scores = self.to(rows.device).basis_scores(rows)
+        if len(rows) and not scores.any():
+            self.check_not_lost(rows)
         return checks.finite("scores of pairs", score_gaps(scores, pairs), OVERFLOW)
 
-    def check_not_lost(self, embeddings: Tensor) -> None:
+    def check_not_lost(self, rows: Tensor) -> None:
         """Raise a ValueError if scores are 0 because embeddings times basis are too small."""
-        by_feature = embeddings.abs().amax(0).double() * self.basis.abs().amax(1).double()
-        if 0 < float(by_feature.max()) < torch.finfo(self.basis.dtype).tiny:
+        here = rows.to(self.basis)
+        by_feature = rows.abs().amax(0).to(self.basis).double() * self.basis.abs().amax(1).double()
+        underflow = 0 < float(by_feature.max()) < torch.finfo(self.basis.dtype).tiny
+        if underflow or (rows.any() and not here.any()):
             raise ValueError(
                 "all basis scores are 0: embeddings times basis underflow; use larger units, or "
                 "float64"

@@ -60,6 +60,7 @@ def pair_scale(responses: Responses, pairs: Preferences) -> float:
     Raises:
         ValueError: the two embeddings of every pair are equal, or squares over- or underflow.
     """
+    pairs = pairs.to(responses.embeddings.device)
     blocks = (side.split(len(responses)) for side in (pairs.chosen, pairs.rejected))
     squares = [
         (responses.embeddings[chosen] - responses.embeddings[rejected]).double().square().sum()

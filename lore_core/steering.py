@@ -23,7 +23,7 @@ def best_of_n(model: Model, responses: Responses, prompts: Tensor, personal: Ten
     """
     rows = responses.candidates_of(prompts)
     n = len(personal)
-    user = torch.arange(n).repeat_interleave(rows.numel())
+    user = torch.arange(n, device=rows.device).repeat_interleave(rows.numel())
     world, rows_of_all = model.comparable(responses), rows.flatten().repeat(n)
     rewards = model.scores(world, personal, user, rows_of_all)
     best = rewards.view(n, *rows.shape).argmax(2)

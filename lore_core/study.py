@@ -183,8 +183,8 @@ def check_complete(pairs: Preferences, n: int, n_prompts: int) -> None:
     if len(short):
         raise ValueError(
             f"{len(short)} of {pairs.n_users} users have fewer than {n} pairs, the first one "
-            f"{int(pairs.counts[short[0]])}: they find all candidates of most of the {n_prompts} "
-            "prompts equal; ask for fewer pairs, or draw a crowd of higher concentration"
+            f"{int(pairs.counts[short[0]])}: they find all candidates of too many of the "
+            f"{n_prompts} prompts equal; ask for fewer pairs, or a crowd of higher concentration"
         )
 
 

@@ -21,6 +21,7 @@ KEYS = {
     "best_of_n": ("concentration", "method"),
 }
 INTERVAL = ("mean", "low", "high")
+OF = ("utility", "share", "another_users")
 NUMBERS = {
     "table_1": (
         *("pairs", "n_users", *INTERVAL),
@@ -28,7 +29,7 @@ NUMBERS = {
         "parameters",
     ),
     "few_shot": (*INTERVAL, "sd_over_repeats"),
-    "best_of_n": ("shots", *(f"{of}_{name}" for of in ("utility", "share") for name in INTERVAL)),
+    "best_of_n": ("shots", *(f"{of}_{name}" for of in OF for name in INTERVAL)),
 }
 
 

@@ -10,6 +10,7 @@ import hashlib
 import json
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import load, save
 from torch import Tensor
@@ -23,10 +24,11 @@ def write(path, tensors: dict[str, Tensor], about: dict) -> None:
     Args:
         path: the file.
         tensors: by name.
-        about: anything that JSON can hold.
+        about: a dictionary of what JSON can hold, and NumPy numbers.
     """
+    about = json.loads(json.dumps(about, default=plain))
     tensors = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
-    signed = about | {"sha256": fingerprint(tensors, about)}
+    signed = {"about": about, "sha256": fingerprint(tensors, about)}
     with whole(path) as unfinished:
         unfinished.write_bytes(packed(tensors, signed))
 
@@ -45,15 +47,24 @@ def read(path) -> tuple[dict[str, Tensor], dict]:
         ValueError: the file is damaged, or was not written by `write`.
     """
     try:
-        tensors, about = unpacked(Path(path).read_bytes())
-        expected = about.pop("sha256")
+        tensors, signed = unpacked(Path(path).read_bytes())
+        about, expected = signed["about"], signed["sha256"]
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{path} does not exist; save something there first") from error
     except Exception as error:  # safetensors, json and the file system fail in many ways
-        raise ValueError(f"{path} cannot be read ({type(error).__name__}: {error})") from error
+        raise ValueError(
+            f"{path} cannot be read ({type(error).__name__}: {error}); save it again"
+        ) from error
     if fingerprint(tensors, about) != expected:
-        raise ValueError(f"{path} is damaged: its numbers do not have the checksum they were given")
+        raise ValueError(f"{path} is damaged: its checksum is another one; save it again")
     return tensors, about
+
+
+def plain(value):
+    """A NumPy number as JSON knows it; anything else JSON does not know."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
 def packed(tensors: dict[str, Tensor], about: dict) -> bytes:

@@ -13,7 +13,7 @@ from torch import Tensor
 from lore_core import checks, draws
 from lore_core.preferences import Preferences, Responses
 
-TIE = 1e-9  # utilities are of size one; what differs by less differs by rounding
+TIE = 1e-9  # of the largest trait: utilities that differ by less differ by rounding
 
 
 def dirichlet_tastes(
@@ -83,10 +83,10 @@ def has_preference(responses: Responses, tastes: Tensor) -> Tensor:
         tastes: (N, T).
     """
     tastes = check_tastes(responses, tastes)
-    rows, spread = responses.candidates, []
+    rows, traits, spread = responses.candidates, responses.traits.double(), []
     for some in tastes.split(responses.embeddings.shape[1]):  # no table larger than the embeddings
-        scores = (responses.traits.double() @ some.T)[rows]  # (P, C, n)
-        spread.append((scores.amax(1) - scores.amin(1)).T > TIE)
+        scores = (traits @ some.T)[rows]  # (P, C, n)
+        spread.append((scores.amax(1) - scores.amin(1)).T > tie(responses))
     return torch.cat(spread)
 
 
@@ -123,7 +123,7 @@ def best_and_worst(
     user, rows = asked(responses, tastes, prompts, generator)
     scores = torch.stack([utilities(responses, tastes, user, row) for row in rows.T], 1)  # (B, C)
     best, worst = scores.max(1), scores.min(1)
-    differ = best.values - worst.values > TIE
+    differ = best.values - worst.values > tie(responses)
     chosen = rows.gather(1, best.indices[:, None])[differ, 0]
     rejected = rows.gather(1, worst.indices[:, None])[differ, 0]
     return Preferences(user[differ], chosen, rejected, len(tastes))
@@ -220,6 +220,11 @@ def asked(
     if rows.shape[1] < 2:
         raise ValueError("every prompt has a single candidate; users need at least two to compare")
     return user, rows.gather(1, draws.uniform(generator, *rows.shape).argsort(1))
+
+
+def tie(responses: Responses) -> float:
+    """The largest difference between utilities that is none."""
+    return TIE * float(responses.traits.abs().max())
 
 
 def check_tastes(responses: Responses, tastes: Tensor) -> Tensor:

@@ -25,6 +25,7 @@ from lore_core import (
     draws,
     fit_basis,
     fit_weights,
+    tensor_files,
 )
 from lore_core.contest import Rules, compete
 from lore_core.curves import few_shots
@@ -1251,3 +1252,50 @@ def test_a_model_per_user_is_the_minimum_or_says_that_it_is_not(size):
     else:
         best = minimize(loss, np.zeros(6), tol=1e-10).fun
         assert loss(found.numpy() * size) == pytest.approx(best, rel=1e-4)
+
+
+def test_half_precision_weights_pass_every_door():
+    weights = LowRankReward(REWARD.basis, normal(5, 3, seed=4)).weights
+    half = LowRankReward.from_weights(REWARD.basis, weights.half()).weights
+    torch.testing.assert_close(half.double(), weights, rtol=1e-2, atol=1e-3)
+    assert REWARD.margins(E, PAIRS, weights.half()).isfinite().all()
+    assert model("LoRe").margins(HERE, PAIRS, weights[:, :2].softmax(1).half()).isfinite().all()
+
+
+def test_a_row_that_nobody_compares_disturbs_nobody():
+    far = torch.cat([E, E[:2] * 1e9]).float()
+    world = Responses(far, torch.cat([PROMPT, PROMPT[:2]]))
+    reward = LowRankReward(REWARD.basis.float(), REWARD.logits.float())
+    torch.testing.assert_close(reward.margins(far, PAIRS), reward.margins(E.float(), PAIRS))
+    for name in ("LoRe", "per user"):
+        margins = model(name).margins(HERE, PAIRS).float()
+        torch.testing.assert_close(
+            model(name).margins(world, PAIRS).float(), margins, rtol=1e-3, atol=1e-4
+        )
+
+
+def test_settings_in_numpy_s_numbers_can_be_saved(tmp_path):
+    method = LoRe(
+        np.int64(2), Recipe(steps=np.int64(1)), FewShot(steps=np.int64(5), prior=np.float32(0.5))
+    )
+    fitted = method.fit(HERE, PAIRS)
+    fitted.save(tmp_path / "model")
+    assert type(fitted).load(tmp_path / "model").few_shot == FewShot(steps=5, prior=0.5)
+    assert Recipe(anchor_warmup=[0.2, 0.8]) == Recipe()
+
+
+def test_what_is_said_about_tensors_comes_back_as_json_knows_it(tmp_path):
+    tensor_files.write(tmp_path / "a", {"x": E}, {1: "a", 10: "b", 2: "c", "sha256": "mine"})
+    assert tensor_files.read(tmp_path / "a")[1] == {"1": "a", "10": "b", "2": "c", "sha256": "mine"}
+
+
+def test_small_traits_are_traits():
+    small = replace(toy_responses(n_prompts=40), traits=toy_responses(n_prompts=40).traits * 1e-10)
+    study = draw_study(small, 1.0, 5, 5, 3, 2, 0, n_tests=3)
+    assert set(study.train.counts.tolist()) == {3}
+
+
+def test_two_copies_of_one_text_are_a_pair_that_says_nothing():
+    twins = Responses(torch.cat([E, E[:1]]), torch.cat([PROMPT, PROMPT[:1]]))
+    personal = model("per user").adapt(twins, pairs((0, 60, 0)))
+    torch.testing.assert_close(personal[0], model("per user").crowd)

@@ -56,6 +56,16 @@ def test_the_report_is_one_line_that_names_the_largest_difference(tmp_path):
     assert compare.report(lesson, tmp_path) == "05_live is missing"
 
 
+def test_what_lies_there_of_an_earlier_run_is_not_counted(tmp_path):
+    for path in FIGURES.glob("05_*.json"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "05_old_name.json").write_text("{}")
+    drawn = [path.name for path in FIGURES.glob("05_*")]
+    assert compare.report("05_a_few_shots", tmp_path, drawn) == "as committed"
+    drawn.remove("05_live.json")
+    assert compare.report("05_a_few_shots", tmp_path, drawn) == "05_live is missing"
+
+
 def test_a_file_that_is_no_json_is_a_difference(tmp_path):
     for path in FIGURES.glob("05_*.json"):
         (tmp_path / path.name).write_text("{")

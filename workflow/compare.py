@@ -10,7 +10,7 @@ have to be equal. Nothing here imports torch, so that it starts at once.
 import json
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import receipts
@@ -70,9 +70,14 @@ def shown(path: Path) -> object:
         return "not readable"
 
 
-def report(lesson: str, folder: Path) -> str:
-    """One line: "as committed", or the largest difference and how many more there are."""
+def report(lesson: str, folder: Path, drawn: Collection[str] | None = None) -> str:
+    """One line: "as committed", or the largest difference and how many more there are.
+
+    `drawn` names the files that the lesson wrote; what lies beside them is of an earlier run.
+    """
     committed, fresh = read(receipts.COMMITTED, lesson), read(folder, lesson)
+    if drawn is not None:
+        fresh = {name: numbers for name, numbers in fresh.items() if f"{name}.json" in drawn}
     found = sorted(differences(fresh, committed), key=lambda difference: -difference[0])
     if not found:
         return SAME

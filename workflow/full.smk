@@ -24,6 +24,7 @@ wildcard_constraints:
 rule tables:
     input:
         RESULTS,
+        "lore_core/tables.py",
         script="workflow/tables.py",
     output:
         expand("{out}/{table}.csv", out=config["out"], table=["table_1", "few_shot", "best_of_n"]),

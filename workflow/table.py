@@ -23,7 +23,7 @@ def has_failed(lesson: str) -> bool:
 def row(lesson: str) -> tuple[str, ...]:
     if receipt := receipts.read(lesson):
         pictures = [name for name in receipt["figures"] if name.endswith(".svg")]
-        numbers = compare.report(lesson, receipts.FIGURES)
+        numbers = compare.report(lesson, receipts.FIGURES, receipt["figures"])
         return lesson, f"{receipt['seconds']:.1f}", ", ".join(pictures) or "none", numbers
     if has_failed(lesson):
         return lesson, "failed", f"see build/{lesson}.ipynb", ""

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from lore_core import tables
+from lore_core import draws, tables
 from lore_core.contest import Result
 from lore_core.intervals import bootstrap, lead, share
 from lore_core.rivals.line_up import NAMES
@@ -22,7 +22,7 @@ Crowd = dict[str, Result]
 
 def draw() -> torch.Generator:
     """The same resamples for every number: no method's depend on which others were run."""
-    return torch.Generator().manual_seed(0)
+    return draws.generator(0)
 
 
 def named(prefix: str, numbers) -> dict:

@@ -22,7 +22,7 @@ from lore_core.few_shot import fit_weights
 from lore_core.fit import fit_basis
 from lore_core.preferences import Preferences, Responses, centred
 from lore_core.recipes import FEW_SHOT, PAPER, PAPER_FEW_SHOT, FewShot, Recipe
-from lore_core.reward import LowRankReward, reference_direction
+from lore_core.reward import LowRankReward, pair_margins, reference_direction
 from lore_core.rivals.protocol import Model, training_data
 from lore_core.start import check_scale
 
@@ -46,7 +46,11 @@ class LowRank(Model):
         return self.reward.weights
 
     def checked(self, personal: Tensor, n_users: int) -> Tensor:
-        return checks.simplex_rows("personal", super().checked(personal, n_users))
+        return super().checked(checks.simplex_rows("personal", personal), n_users)
+
+    def _margins(self, responses: Responses, pairs: Preferences, personal: Tensor) -> Tensor:
+        gaps = self.reward.gaps(responses.embeddings, pairs)
+        return pair_margins(gaps, personal.to(gaps), pairs.user)
 
     def _scores(self, responses: Responses, personal: Tensor, user: Tensor, rows: Tensor) -> Tensor:
         table = self.reward.basis_scores(responses.embeddings)

@@ -112,7 +112,7 @@ class PALModel(Model, nn.Module):
         return self.logits.detach().softmax(-1)
 
     def checked(self, personal: Tensor, n_users: int) -> Tensor:
-        return checks.simplex_rows("personal", super().checked(personal, n_users))
+        return super().checked(checks.simplex_rows("personal", personal), n_users)
 
     @torch.no_grad()
     def _scores(self, responses: Responses, personal: Tensor, user: Tensor, rows: Tensor) -> Tensor:

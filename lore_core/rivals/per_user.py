@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from lore_core import checks, counting
 from lore_core.by_user import rectangles
-from lore_core.preferences import Preferences, Responses
+from lore_core.preferences import Preferences, Responses, compared
 from lore_core.rivals.protocol import Method, Model, training_data
 from lore_core.start import check_scale
 
@@ -50,6 +50,11 @@ class PerUserModel(Model):
     def _scores(self, responses: Responses, personal: Tensor, user: Tensor, rows: Tensor) -> Tensor:
         everybody = personal @ responses.embeddings.to(personal).T  # (N, M): score once
         return everybody[user, rows]
+
+    def _margins(self, responses: Responses, pairs: Preferences, personal: Tensor) -> Tensor:
+        rows, pairs = compared(responses.embeddings, pairs)
+        everybody = personal @ rows.to(personal).T
+        return everybody[pairs.user, pairs.chosen] - everybody[pairs.user, pairs.rejected]
 
     def _adapt(self, responses: Responses, shots: Preferences, seed: int) -> Tensor:
         return ridge_logistic(responses, shots, self.shared, self.ridge)
@@ -114,14 +119,15 @@ def ridge_logistic(
     """
     checks.number("ridge", ridge, above=True)
     pairs.check(responses)
-    if len(pairs):
-        check_scale(responses, pairs)
     rows, shared = responses.embeddings, shared.double()  # the last digits decide when to stop
     directions = shared.repeat(pairs.n_users, 1)
     for users, places, there in rectangles(pairs.user, pairs.n_users, CELLS):
         gaps = rows[pairs.chosen[places]].double() - rows[pairs.rejected[places]].double()
         gaps *= there[..., None]
-        shares = newton(gaps @ gaps.mT, gaps @ shared, there, ridge)
+        gram = gaps @ gaps.mT
+        if gaps.any() and not gram.any():
+            raise ValueError("embeddings are too small to be squared; multiply them")
+        shares = newton(gram, gaps @ shared, there, ridge)
         directions[users] += (shares[:, None] @ gaps)[:, 0]
     return directions.to(rows)
 

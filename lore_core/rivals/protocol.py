@@ -142,9 +142,14 @@ class Model(ABC):
         self.check_features(responses)
         check_world(responses, pairs)
         personal = self.checked(self.personal if personal is None else personal, pairs.n_users)
-        world, both = self.comparable(responses), torch.cat([pairs.chosen, pairs.rejected])
-        chosen, rejected = self._scores(world, personal, pairs.user.repeat(2), both).chunk(2)
-        return checks.finite("margins", chosen - rejected, TOO_LARGE)
+        pairs = pairs.to(responses.embeddings.device)
+        return checks.finite("margins", self._margins(responses, pairs, personal), TOO_LARGE)
+
+    def _margins(self, responses: Responses, pairs: Preferences, personal: Tensor) -> Tensor:
+        """`margins` of checked arguments; a linear model takes out first what cancels in them."""
+        both = torch.cat([pairs.chosen, pairs.rejected])
+        chosen, rejected = self._scores(responses, personal, pairs.user.repeat(2), both).chunk(2)
+        return chosen - rejected
 
     def comparable(self, responses: Responses) -> Responses:
         """The responses as this model compares them: without what cancels in every difference."""
