@@ -61,19 +61,19 @@ def float_matrix(name: str, values) -> Tensor:
 
 def index_vector(name: str, values) -> Tensor:
     """`values` as a (rows,) tensor of non-negative int64, or a ValueError naming `name`."""
-    vector = tensor(name, values)
-    if vector.numel() == 0 and vector.ndim == 1:
-        return vector.long()  # an empty list comes as floats
-    whole = not (vector.is_floating_point() or vector.is_complex() or vector.dtype == torch.bool)
-    if vector.ndim != 1 or not whole:
+    ids = tensor(name, values)
+    if ids.numel() == 0 and ids.ndim == 1:
+        return ids.long()  # an empty list comes as floats
+    whole = not (ids.is_floating_point() or ids.is_complex() or ids.dtype == torch.bool)
+    if ids.ndim != 1 or not whole:
         raise ValueError(
-            f"{name} has shape {tuple(vector.shape)} and type {vector.dtype}, "
+            f"{name} has shape {tuple(ids.shape)} and type {ids.dtype}, "
             "expected one dimension of whole numbers"
         )
-    vector = vector.long()
-    if int(vector.min()) < 0:
-        raise ValueError(f"{name} contains {int(vector.min())}; ids and rows start at 0")
-    return vector
+    ids = ids.long()
+    if int(ids.min()) < 0:
+        raise ValueError(f"{name} contains {int(ids.min())}; ids and rows start at 0")
+    return ids
 
 
 def simplex_rows(name: str, values) -> Tensor:

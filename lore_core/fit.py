@@ -12,7 +12,7 @@ from torch import Tensor
 from lore_core import checks, devices
 from lore_core.descent import descend
 from lore_core.objective import Objective
-from lore_core.preferences import Preferences, Responses, check_validation, check_world
+from lore_core.preferences import Preferences, Responses, check_training
 from lore_core.recipes import FewShot, Recipe
 from lore_core.reward import LowRankReward, logits_of
 from lore_core.start import check_scale, given_start, pair_scale, random_start
@@ -152,9 +152,7 @@ def check(
             "recipe is a FewShot, which fits new users' weights only; use fit_weights, or a Recipe"
         )
     checks.kind("recipe", recipe, Recipe)
-    check_world(responses, pairs)
-    if len(pairs) == 0:
-        raise ValueError("no pairs to learn from; give at least one")
+    check_training(responses, pairs, validation)
     if recipe.anchor > 0 and reference is None:
         raise ValueError("this recipe has an anchor; pass reference=, a direction of shape (d,)")
     if reference is not None and reference.numel() != responses.embeddings.shape[1]:
@@ -162,4 +160,3 @@ def check(
             f"reference has {reference.numel()} numbers, expected one for each of the "
             f"{responses.embeddings.shape[1]} features"
         )
-    check_validation(responses, pairs, validation)

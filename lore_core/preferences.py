@@ -281,14 +281,17 @@ def check_world(responses: Responses, preferences: Preferences) -> None:
     preferences.check(responses)
 
 
-def check_validation(
+def check_training(
     responses: Responses, train: Preferences, validation: Preferences | None
 ) -> None:
-    """Make sure that validation pairs, if there are any, are of the same users and responses.
+    """Make sure that there are pairs to learn from, and that validation pairs are of their users.
 
     Raises:
-        ValueError: they are not.
+        ValueError: there are no pairs, or some are of other responses or other users.
     """
+    check_world(responses, train)
+    if len(train) == 0:
+        raise ValueError("no pairs to learn from; give at least one")
     if validation is None:
         return
     check_world(responses, validation)

@@ -10,7 +10,6 @@ from pathlib import Path
 import pandas as pd
 
 from lore_core.datasets import download
-from lore_core.files import whole
 from lore_core.paths import FIGURES
 
 SUMS = "tables.sha256"
@@ -67,8 +66,7 @@ def write(tables: dict[str, pd.DataFrame], folder=FIGURES) -> None:
     for name, text in texts.items():
         download.write(Path(folder) / name, text.encode())
     sums = [f"{download.sha256(text.encode())}  {name}\n" for name, text in texts.items()]
-    with whole(Path(folder) / SUMS) as unfinished:
-        unfinished.write_text("".join(sums))
+    download.write(Path(folder) / SUMS, "".join(sums).encode())
 
 
 def check(name: str, table: pd.DataFrame) -> None:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from lore_core import checks, devices, tensor_files
 from lore_core.evaluate import share_won
-from lore_core.preferences import Preferences, Responses, check_validation, check_world
+from lore_core.preferences import Preferences, Responses, check_training, check_world
 
 TOO_LARGE = "embeddings or rates are too large for this model; use smaller ones"
 
@@ -223,8 +223,5 @@ def training_data(
     """
     device = devices.pick(device)
     checks.whole_number("seed", seed, at_least=0)
-    check_world(responses, pairs)
-    check_validation(responses, pairs, validation)
-    if len(pairs) == 0:
-        raise ValueError("no pairs to learn from; give at least one")
+    check_training(responses, pairs, validation)
     return responses.to(device), pairs.to(device)
