@@ -60,7 +60,7 @@ lab: $(STAMP) ## open the course in JupyterLab (more options: ARGS="--port 8890"
 		--LabApp.default_url=/lab/tree/$(firstword $(sort $(wildcard notebooks/[0-9]*.ipynb)))
 
 data: $(STAMP) ## rebuild data/ from the public text (SOURCE=folder of text, MODEL=folder of weights)
-	@$(PY) -m lore_core.datasets.alpaca_eval \
+	@$(PY) -m lore_core.datasets.build.alpaca_eval \
 		$(if $(SOURCE),--source "$(SOURCE)") $(if $(MODEL),--model "$(MODEL)")
 
 lessons: $(STAMP) ## maintainers: execute notebooks in place, refresh figures/ (ONLY="notebooks/03_*")

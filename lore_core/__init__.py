@@ -1,10 +1,11 @@
 """LoRe: every user's reward is a mixture of the same K basis rewards (arXiv 2504.14439)."""
 
-from lore_core.evaluate import accuracy
+from lore_core.evaluation.accuracy import accuracy
 from lore_core.few_shot import fit_weights
 from lore_core.fit import Fit, fit_basis
-from lore_core.preferences import Preferences, Responses
+from lore_core.preferences import Preferences
 from lore_core.recipes import FewShot, Recipe
+from lore_core.responses import Responses
 from lore_core.reward import LowRankReward
 from lore_core.splits import Split
 

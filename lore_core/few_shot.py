@@ -13,13 +13,15 @@ answer is the same bit for bit each time; a GPU adds up in no fixed order.
 import torch
 from torch import Tensor
 
-from lore_core import checks, devices, draws
-from lore_core.by_user import rectangles
 from lore_core.newton import Shots, inside, newton
 from lore_core.objective import average, pair_loss
-from lore_core.preferences import Preferences, Responses, check_world
+from lore_core.preferences import Preferences, check_world
 from lore_core.recipes import FEW_SHOT, FewShot, Recipe
-from lore_core.reward import LowRankReward, pair_margins
+from lore_core.responses import Responses
+from lore_core.reward import LowRankReward
+from lore_core.scores import pair_margins
+from lore_core.tools import checks, devices, draws
+from lore_core.tools.ragged import rectangles
 
 
 def fit_weights(

@@ -9,13 +9,16 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from lore_core import checks, devices
 from lore_core.descent import descend
+from lore_core.initial import check_scale, given_start, pair_scale, random_start
 from lore_core.objective import Objective
-from lore_core.preferences import Preferences, Responses, check_training
+from lore_core.preferences import Preferences, check_training
 from lore_core.recipes import FewShot, Recipe
-from lore_core.reward import LowRankReward, logits_of
-from lore_core.start import check_scale, given_start, pair_scale, random_start
+from lore_core.reference import unit_column
+from lore_core.responses import Responses
+from lore_core.reward import LowRankReward
+from lore_core.scores import logits_of
+from lore_core.tools import checks, devices
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,16 +109,6 @@ def unit(responses: Responses, pairs: Preferences, recipe: Recipe) -> float:
             f"for {responses.embeddings.dtype}; divide all embeddings by {scale:.1g}"
         )
     return scale
-
-
-def unit_column(reference: Tensor) -> Tensor:
-    """The reference direction as one column of length one, like those of the basis, (d, 1)."""
-    column = checks.tensor("reference", reference).reshape(-1, 1)
-    column = checks.float_matrix("reference", column).double()
-    if not column.any():
-        raise ValueError("reference is zero everywhere, expected a direction")
-    column = column / column.abs().max()
-    return column / column.norm()
 
 
 def finish(basis: Tensor, logits: Tensor, counts: Tensor, recipe: Recipe) -> LowRankReward:

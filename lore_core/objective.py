@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional as F
 
-from lore_core.preferences import Preferences, Responses, compared, moved
+from lore_core.preferences import Preferences
 from lore_core.recipes import Recipe
-from lore_core.reward import basis_scores, pair_margins, score_gaps
+from lore_core.responses import Responses
+from lore_core.scores import basis_scores, compared, pair_margins, score_gaps
+from lore_core.tools.devices import moved
 
 
 @dataclass(frozen=True, eq=False)

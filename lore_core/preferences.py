@@ -1,121 +1,21 @@
-"""The nouns: what is ranked, and who preferred what to what.
+"""Who preferred what to what.
 
 A pair is two row numbers into `Responses`. Embeddings are stored once and never copied per pair.
 
-Shapes: M responses, d features, P prompts, C candidates per prompt, T traits, N users, B pairs.
+Shapes: N users, B pairs.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from lore_core import checks, devices, draws
-from lore_core.checks import float_matrix, index_vector, same_length, set_field
-
-
-@dataclass(frozen=True, eq=False)
-class Responses:
-    """What is ranked: every response once, as a vector.
-
-    Args:
-        embeddings: (M, d) floats, one row per (prompt, response).
-        prompt: (M,) integers, the prompt each row answers.
-        traits: (M, T) floats or None, known reward functions that synthetic users mix.
-        trait_names: T names, in the order of the columns of `traits`.
-        prompt_embeddings: (P, d') floats or None, row p is the prompt with id p, for methods that
-            read the prompt on its own.
-
-    NumPy arrays and tables are copied; tensors are taken as they are.
-
-    Raises:
-        ValueError: a shape, type or value is off; the message says which and what to do.
-    """
-
-    embeddings: Tensor
-    prompt: Tensor
-    traits: Tensor | None = None
-    trait_names: tuple[str, ...] = ()
-    prompt_embeddings: Tensor | None = None
-
-    def __post_init__(self):
-        set_field(self, "embeddings", float_matrix("embeddings", self.embeddings))
-        set_field(self, "prompt", index_vector("prompt", self.prompt))
-        if isinstance(self.trait_names, str):
-            raise ValueError(f"trait_names is {self.trait_names!r}, expected a list of names")
-        set_field(self, "trait_names", tuple(self.trait_names or ()))
-        same_length("embeddings", self.embeddings, "prompt", self.prompt)
-        if self.traits is not None:
-            set_field(self, "traits", float_matrix("traits", self.traits))
-            same_length("embeddings", self.embeddings, "traits", self.traits)
-        columns = 0 if self.traits is None else self.traits.shape[1]
-        if len(self.trait_names) not in (0, columns):
-            raise ValueError(
-                f"got {len(self.trait_names)} trait names for {columns} trait columns; "
-                "give one name per column, or none"
-            )
-        if self.prompt_embeddings is not None:
-            prompts = float_matrix("prompt_embeddings", self.prompt_embeddings)
-            set_field(self, "prompt_embeddings", prompts)
-            last = int(self.prompt.max()) if len(self) else -1
-            if last >= len(prompts):
-                raise ValueError(
-                    f"prompt id {last} has no row among {len(prompts)} prompt_embeddings; "
-                    "give one row per prompt, in the order of the ids"
-                )
-
-    def __len__(self) -> int:
-        return len(self.embeddings)
-
-    @property
-    def candidates(self) -> Tensor:
-        """Rows of each prompt's candidates, (P, C).
-
-        Raises:
-            ValueError: prompts have different numbers of candidates.
-        """
-        _, counts = self.prompt.unique(return_counts=True)
-        if len(counts) == 0 or (counts != counts[0]).any():
-            raise ValueError(
-                f"prompts have {sorted(set(counts.tolist()))} candidates each, expected one and "
-                "the same number; keep the prompts with equally many, or build pairs yourself"
-            )
-        return self.prompt.argsort(stable=True).view(len(counts), -1)
-
-    def candidates_of(self, prompts: Tensor) -> Tensor:
-        """Rows of the candidates of given prompts.
-
-        Args:
-            prompts: (n,) prompt ids, as in `prompt`.
-
-        Returns:
-            (n, C) row numbers.
-
-        Raises:
-            ValueError: an id is not among `prompt`, or `candidates` raises.
-        """
-        prompts, known = index_vector("prompts", prompts), self.prompt.unique()
-        if len(known) == 0:
-            raise ValueError("there are no responses, so no prompt has candidates")
-        place = torch.searchsorted(known, prompts.contiguous()).clamp_max(len(known) - 1)
-        missing = prompts[known[place] != prompts]
-        if len(missing):
-            raise ValueError(f"prompt {int(missing[0])} is not among these responses' prompts")
-        return self.candidates[place]
-
-    def centred(self) -> Responses:
-        """The same responses, with the mean of all embeddings taken out.
-
-        For comparisons by a linear reward: what embeddings have in common cancels in every margin,
-        but if it is large it takes the digits of the rest with it.
-        """
-        return replace(self, embeddings=centred(self.embeddings))
-
-    def to(self, device) -> Responses:
-        """The same responses on another device."""
-        return moved(self, device)
+from lore_core.responses import Responses
+from lore_core.tools import checks, draws
+from lore_core.tools.checks import index_vector, same_length, set_field
+from lore_core.tools.devices import moved
 
 
 @dataclass(frozen=True, eq=False)
@@ -300,46 +200,3 @@ def check_training(
             f"validation has {validation.n_users} users, training {train.n_users}; "
             "expected the same users in both"
         )
-
-
-def centred(embeddings: Tensor) -> Tensor:
-    """Rows minus their mean, (M, d), in the type they came in; the difference is taken in float64.
-
-    Args:
-        embeddings: (M, d).
-    """
-    return (embeddings - embeddings.mean(0, dtype=torch.float64)).to(embeddings.dtype)
-
-
-def compared(embeddings: Tensor, preferences: Preferences) -> tuple[Tensor, Preferences]:
-    """The rows that some pair uses, centred, and the pairs of those rows.
-
-    What all of them share cancels in every difference; a row that nobody compares cannot disturb.
-
-    Args:
-        embeddings: (M, d).
-        preferences: B pairs of rows of `embeddings`.
-
-    Returns:
-        (m, d) rows on the device of `embeddings`, and B pairs of row numbers below m.
-
-    Raises:
-        ValueError: a pair points past the last row.
-    """
-    preferences = preferences.to(embeddings.device)
-    both = torch.cat([preferences.chosen, preferences.rejected])
-    checks.below("pairs", both, len(embeddings))
-    rows, position = both.unique(return_inverse=True)
-    chosen, rejected = position[: len(preferences)], position[len(preferences) :]
-    pairs = Preferences(preferences.user, chosen, rejected, preferences.n_users)
-    return centred(checks.float_matrix("embeddings", embeddings[rows])), pairs
-
-
-def moved(instance, device):
-    """A copy of a dataclass with everything that can move on `device`."""
-    device = devices.pick(device)
-    values = {f.name: getattr(instance, f.name) for f in fields(instance)}
-    movable = {name: v.to(device) for name, v in values.items() if hasattr(v, "to")}
-    if all(movable[name] is values[name] for name in movable):
-        return instance  # it is there already
-    return replace(instance, **movable)

@@ -10,7 +10,7 @@ are the published training of LoRe (arXiv 2504.14439), step for step.
 
 from dataclasses import dataclass, replace
 
-from lore_core.checks import flag, number, one_of, set_field, two, whole_number
+from lore_core.tools.checks import flag, number, one_of, set_field, two, whole_number
 
 
 @dataclass(frozen=True)

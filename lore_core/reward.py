@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lore_core import checks, tensor_files
-from lore_core.checks import float_matrix, set_field, simplex_rows, whole_number
-from lore_core.preferences import Preferences, centred, compared
+from lore_core.preferences import Preferences
+from lore_core.scores import basis_scores, compared, logits_of, pair_margins, score_gaps
+from lore_core.tools import checks, tensor_files
+from lore_core.tools.checks import float_matrix, set_field, simplex_rows, whole_number
 
 OVERFLOW = "embeddings times basis overflow; use smaller units, or float64"
 
@@ -188,54 +189,3 @@ class LowRankReward:
     def to(self, device) -> LowRankReward:
         """The same reward on another device."""
         return LowRankReward(self.basis.to(device), self.logits.to(device))
-
-
-def logits_of(weights: Tensor) -> Tensor:
-    """Logits whose softmax is the weights, (N, K); a weight of 0 has a finite logit too."""
-    return weights.clamp_min(torch.finfo(weights.dtype).tiny).log()
-
-
-def basis_scores(embeddings: Tensor, basis: Tensor) -> Tensor:
-    """embeddings @ basis, (M, K)."""
-    # With few columns a CPU is several times faster, forwards and backwards, on the transposes.
-    return (basis.T.contiguous() @ embeddings.T).T.contiguous()
-
-
-def score_gaps(scores: Tensor, preferences: Preferences) -> Tensor:
-    """Basis scores of chosen minus those of rejected, (B, K)."""
-    return scores.index_select(0, preferences.chosen) - scores.index_select(0, preferences.rejected)
-
-
-def pair_margins(gaps: Tensor, weights: Tensor, user: Tensor) -> Tensor:
-    """Each pair's gaps (B, K) mixed by its own user's row of weights (N, K): margins, (B,)."""
-    return (gaps * weights.index_select(0, user)).sum(-1)
-
-
-def reference_direction(embeddings: Tensor, score: Tensor, ridge: float = 1.0) -> Tensor:
-    """The direction (d,) along which embeddings best predict a known score, by ridge regression.
-
-    No user's preferences enter: the fixed reference to which a learned reward is compared.
-
-    Args:
-        embeddings: (M, d).
-        score: (M,), for instance a judge's score.
-        ridge: penalty on the squared length of the direction.
-
-    Returns:
-        (d,), in the type of the embeddings; computed in float64.
-
-    Raises:
-        ValueError: there is not one score per row, or a number overflows.
-    """
-    embeddings, score = float_matrix("embeddings", embeddings), checks.tensor("score", score)
-    checks.same_length("embeddings", embeddings, "score", score)
-    if score.ndim != 1:
-        raise ValueError(f"score has shape {tuple(score.shape)}, expected one number per row")
-    e, score = centred(embeddings.double()), checks.finite("score", score, "drop or mend them")
-    score = score.double()
-    gram = e.T @ e + checks.number("ridge", ridge, above=True) * torch.eye(e.shape[1]).to(e)
-    checks.finite("products of embeddings", gram, "embeddings are too large; divide them")
-    direction, failed = torch.linalg.solve_ex(gram, e.T @ (score - score.mean()))
-    if failed:
-        raise ValueError(f"ridge {ridge:g} is too weak for these embeddings; use a stronger one")
-    return checks.finite("direction", direction.to(embeddings), "the score is too large; divide it")

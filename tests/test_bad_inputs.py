@@ -6,6 +6,7 @@ that looks unusual and is right. A wrong number that nobody notices is worse tha
 
 from dataclasses import replace
 from functools import cache, partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ import torch
 from scipy.optimize import minimize
 from worlds import normal, pairs, planted, random, toy_pairs, toy_responses
 
+import lore_core
 from lore_core import (
     LowRankReward,
     Preferences,
@@ -21,20 +23,21 @@ from lore_core import (
     Responses,
     Split,
     accuracy,
-    counting,
-    draws,
     fit_basis,
     fit_weights,
-    tensor_files,
 )
-from lore_core.contest import Rules, compete
-from lore_core.curves import few_shots
 from lore_core.datasets import download
-from lore_core.evaluate import alignment, other_users, share_won
-from lore_core.intervals import bootstrap, lead, share
-from lore_core.recipes import FEW_SHOT, PAPER, PAPER_FEW_SHOT, FewShot
-from lore_core.reward import reference_direction
-from lore_core.rivals import (
+from lore_core.decisions.best_of_n import best_of_n, true_utility
+from lore_core.evaluation.accuracy import share_won
+from lore_core.evaluation.alignment import alignment
+from lore_core.evaluation.benchmark import Rules, compete
+from lore_core.evaluation.bootstrap import bootstrap, lead, share
+from lore_core.evaluation.controls import other_users
+from lore_core.evaluation.learning_curve import few_shots
+from lore_core.evaluation.selection import choose
+from lore_core.evaluation.study import BLOCKS, four_blocks
+from lore_core.evaluation.synthetic import draw_study
+from lore_core.methods import (
     PAL,
     VPL,
     LoRe,
@@ -44,19 +47,20 @@ from lore_core.rivals import (
     PerUser,
     Reference,
     Schedule,
-    choose,
+    parameter_count,
 )
-from lore_core.splits import split
-from lore_core.steering import best_of_n, true_utility
-from lore_core.study import BLOCKS, draw_study, four_blocks
-from lore_core.users import (
+from lore_core.recipes import FEW_SHOT, PAPER, PAPER_FEW_SHOT, FewShot
+from lore_core.reference import reference_direction
+from lore_core.simulation.labels import (
     best_and_worst,
     choice_probability,
-    dirichlet_tastes,
     draw_prompts,
     noisy_choices,
-    planted_responses,
 )
+from lore_core.simulation.planted import planted_responses
+from lore_core.simulation.tastes import dirichlet_tastes
+from lore_core.splits import split
+from lore_core.tools import checksums, draws, tensor_files
 
 NAN, INF = float("nan"), float("inf")
 HERE, PAIRS = toy_responses(), toy_pairs()  # 60 responses of 15 prompts, d = 6; 60 pairs of 5 users
@@ -797,12 +801,12 @@ NUMBERS = {
         "expected a whole number of at least",
     )
     for count, n in [
-        (counting.bradley_terry, 1),
-        (counting.per_user, 2),
-        (counting.lore, 3),
-        (counting.vpl, 3),
-        (counting.pal_a, 4),
-        (counting.pal_b, 5),
+        (parameter_count.bradley_terry, 1),
+        (parameter_count.per_user, 2),
+        (parameter_count.lore, 3),
+        (parameter_count.vpl, 3),
+        (parameter_count.pal_a, 4),
+        (parameter_count.pal_b, 5),
     ]
     for size in (-1, 1.5)
 }
@@ -966,9 +970,8 @@ REFUSED = {
 def test_it_is_refused_and_said_what_was_expected(call, message):
     with pytest.raises((ValueError, RuntimeError), match=message) as caught:
         call()
-    assert caught.traceback[-1].path.match("lore_core/*.py") or caught.traceback[-1].path.match(
-        "lore_core/rivals/*.py"
-    ), "the message comes from deep inside a library"
+    library = Path(lore_core.__file__).parent
+    assert library in caught.traceback[-1].path.parents, "the message comes from another library"
 
 
 @pytest.mark.parametrize("lines", ["../x", "/etc/x", "a/../../x", "."])
@@ -976,7 +979,7 @@ def test_a_name_in_a_checksum_file_stays_in_its_folder(lines, tmp_path):
     sums = tmp_path / "sums"
     sums.write_text(f"{'0' * 64}  {lines}\n")
     with pytest.raises(ValueError, match="leads out of its folder"):
-        download.read_sums(sums)
+        checksums.read_sums(sums)
     with pytest.raises(ValueError, match="leads out of its folder"):
         download.fetch("web/", tmp_path, {lines: "0" * 64}, progress=False)
 
@@ -985,7 +988,7 @@ def test_a_name_in_a_checksum_file_stays_in_its_folder(lines, tmp_path):
 def test_a_line_that_is_no_checksum_is_said(line, tmp_path):
     (tmp_path / "sums").write_text(line + "\n")
     with pytest.raises(ValueError, match="sums holds the line .* expected `sum  name`"):
-        download.read_sums(tmp_path / "sums")
+        checksums.read_sums(tmp_path / "sums")
 
 
 # --- unusual, and right ------------------------------------------------------------------------
@@ -1203,7 +1206,7 @@ def test_numbers_in_lists_keep_their_digits():
 
 
 def test_small_integers_do_not_overflow():
-    assert counting.lore(*map(np.int8, (100, 100, 100))) == 20_000
+    assert parameter_count.lore(*map(np.int8, (100, 100, 100))) == 20_000
 
 
 def test_traits_of_any_type_make_the_same_study():

@@ -4,7 +4,8 @@ import pytest
 import torch
 from worlds import planted
 
-from lore_core import accuracy, devices, fit_basis, fit_weights
+from lore_core import accuracy, fit_basis, fit_weights
+from lore_core.tools import devices
 
 GPU = torch.cuda.is_available()
 

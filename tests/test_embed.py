@@ -9,7 +9,7 @@ import torch
 from tiny_models import VOCABULARY, bert, saved
 from torch.nn import functional as F
 
-from lore_core.embed import embed_texts, score_head
+from lore_core.datasets.embed import embed_texts, score_head
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # the Hub's library reads it when it is first imported
 pytestmark = pytest.mark.skipif(not find_spec("transformers"), reason="needs the extra `hub`")

@@ -20,8 +20,8 @@ from worlds import (
 )
 
 from lore_core import LowRankReward, Recipe, Responses, accuracy, fit_basis, fit_weights
+from lore_core.evaluation.study import BLOCKS
 from lore_core.recipes import FEW_SHOT, PAPER_FEW_SHOT, FewShot
-from lore_core.study import BLOCKS
 
 NEWTON = replace(FEW_SHOT, prior=1.0)  # whatever the default's strength is
 RECIPES = {"newton": FEW_SHOT, "adam": FewShot(optimizer="adam"), "paper": PAPER_FEW_SHOT}

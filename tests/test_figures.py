@@ -10,7 +10,8 @@ import matplotlib.pyplot as plt
 import pytest
 from headless import LESSONS, OTHER_CPU, ROOT
 
-from lore_core import style, tables
+from lore_core.evaluation import tables
+from lore_core.plotting import style
 
 FIGURES = ROOT / "figures"
 

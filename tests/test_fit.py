@@ -24,11 +24,11 @@ from worlds import (
 )
 
 from lore_core import Preferences, Recipe, Responses, accuracy, fit_basis
-from lore_core.evaluate import alignment
+from lore_core.evaluation.alignment import alignment
+from lore_core.evaluation.study import BLOCKS
 from lore_core.fit import pair_scale
 from lore_core.objective import Objective
 from lore_core.recipes import FEW_SHOT, PAPER, PAPER_REGULARISED
-from lore_core.study import BLOCKS
 
 SHORT = {
     "default": Recipe(),

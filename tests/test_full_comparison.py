@@ -8,10 +8,10 @@ import pytest
 import yaml
 from headless import ROOT
 
-from lore_core import tables
-from lore_core.contest import Rules
 from lore_core.datasets import alpaca_eval
-from lore_core.rivals.line_up import LINE_UP, NAMES
+from lore_core.evaluation import tables
+from lore_core.evaluation.benchmark import Rules
+from lore_core.methods.registry import LINE_UP, NAMES
 
 FULL = yaml.safe_load((ROOT / "profiles" / "full.yaml").read_text())
 METHODS = ["lore", "bradley_terry", "reference", "perfect"]

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from worlds import normal, pairs, planted, random, shuffled, toy_pairs, toy_responses, triples
 
-from lore_core.rivals import PAL, VPL, NewUser, PALBModel, Schedule
-from lore_core.rivals.networks import Setting, Standardised, optimise
+from lore_core.methods import PAL, VPL, NewUser, PALBModel, Schedule
+from lore_core.methods.networks import Setting, Standardised, optimise
 
 SMALL = {
     "VPL": VPL(hidden=8, latent=4, users=20, learning_rate=1e-2, schedule=Schedule(60, looks=6)),

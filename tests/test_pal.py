@@ -8,10 +8,11 @@ import torch
 from torch.nn import functional as F
 from worlds import pairs, random, shuffled, toy_pairs, toy_responses, triples
 
-from lore_core import Preferences, draws
-from lore_core.rivals import PAL, NewUser, PALAModel, PALBModel, Schedule, pal
-from lore_core.rivals.networks import Setting
-from lore_core.rivals.pal import Projector, inputs_of
+from lore_core import Preferences
+from lore_core.methods import PAL, NewUser, PALAModel, PALBModel, Schedule, pal
+from lore_core.methods.networks import Setting
+from lore_core.methods.pal import Projector, inputs_of
+from lore_core.tools import draws
 
 FORMS = {"A": PALAModel, "B": PALBModel}
 both = pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)

@@ -9,8 +9,8 @@ from sklearn.linear_model import LogisticRegression
 from worlds import normal, pairs, toy_pairs, toy_responses
 
 from lore_core import Responses
-from lore_core.rivals import PerUser, bradley_terry, per_user
-from lore_core.rivals.per_user import ridge_logistic
+from lore_core.methods import PerUser, bradley_terry, per_user
+from lore_core.methods.per_user import ridge_logistic
 
 RIDGES = pytest.mark.parametrize("ridge", [0.01, 1.0, 100.0])
 

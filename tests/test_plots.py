@@ -6,8 +6,8 @@ import matplotlib.pyplot as plt
 import pytest
 import torch
 
-from lore_core import plots, style
-from lore_core.intervals import Interval
+from lore_core.evaluation.bootstrap import Interval
+from lore_core.plotting import plots, style
 
 SURE = Interval(0.5, 0.4, 0.6)
 THREE = torch.eye(3, dtype=torch.float64)

@@ -11,10 +11,9 @@ import pytest
 import torch
 from worlds import pairs, planted, shuffled, swapped
 
-from lore_core import LowRankReward, Recipe, counting, fit_basis
-from lore_core.recipes import PAPER, PAPER_FEW_SHOT, PAPER_REGULARISED
-from lore_core.reward import reference_direction
-from lore_core.rivals import (
+from lore_core import LowRankReward, Recipe, fit_basis
+from lore_core.evaluation.study import BLOCKS
+from lore_core.methods import (
     PAL,
     VPL,
     LoRe,
@@ -26,11 +25,13 @@ from lore_core.rivals import (
     Reference,
     Schedule,
     bradley_terry,
+    parameter_count,
 )
-from lore_core.rivals.pal import PALModel
-from lore_core.rivals.per_user import PerUserModel
-from lore_core.rivals.vpl import VPLModel
-from lore_core.study import BLOCKS
+from lore_core.methods.pal import PALModel
+from lore_core.methods.per_user import PerUserModel
+from lore_core.methods.vpl import VPLModel
+from lore_core.recipes import PAPER, PAPER_FEW_SHOT, PAPER_REGULARISED
+from lore_core.reference import reference_direction
 
 study = cache(planted)
 PAPER_SHOTS = replace(PAPER_FEW_SHOT, steps=100)
@@ -48,7 +49,9 @@ class Anchored:
         reward = fit_basis(
             responses, train, self.rank, self.recipe, seed=seed, device=device, reference=towards
         ).reward
-        return LowRank(reward, PAPER_SHOTS, counting.lore(*reward.basis.shape, train.n_users))
+        return LowRank(
+            reward, PAPER_SHOTS, parameter_count.lore(*reward.basis.shape, train.n_users)
+        )
 
 
 SMALL_VPL = VPL(

@@ -11,7 +11,8 @@ from sklearn.linear_model import Ridge
 from worlds import normal, pairs, properties, swapped, toy_pairs
 
 from lore_core import LowRankReward
-from lore_core.reward import pair_margins, reference_direction, score_gaps
+from lore_core.reference import reference_direction
+from lore_core.scores import pair_margins, score_gaps
 
 
 def some(n_users=5, rank=3, d=6, seed=0):

@@ -9,9 +9,10 @@ from torch.utils._pytree import tree_flatten
 from worlds import normal, planted, toy_responses, triples, true_basis
 
 from lore_core import LowRankReward, Recipe, Responses, accuracy, fit_basis, fit_weights
+from lore_core.evaluation.study import BLOCKS, four_blocks
+from lore_core.evaluation.synthetic import consecutive, draw_study
 from lore_core.recipes import FEW_SHOT, PAPER_FEW_SHOT
-from lore_core.study import BLOCKS, consecutive, draw_study, four_blocks
-from lore_core.users import choice_probability
+from lore_core.simulation.labels import choice_probability
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ import shutil
 import pandas as pd
 import pytest
 
-from lore_core import tables
-from lore_core.paths import FIGURES
+from lore_core.evaluation import tables
+from lore_core.tools.paths import FIGURES
 
 
 @pytest.fixture

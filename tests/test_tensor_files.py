@@ -11,12 +11,13 @@ import torch
 from safetensors.torch import save_file
 from worlds import normal, planted
 
-from lore_core import LowRankReward, tensor_files
-from lore_core.contest import Result
-from lore_core.files import whole
-from lore_core.rivals import PerUser
-from lore_core.rivals.per_user import PerUserModel
-from lore_core.study import BLOCKS
+from lore_core import LowRankReward
+from lore_core.evaluation.benchmark import Result
+from lore_core.evaluation.study import BLOCKS
+from lore_core.methods import PerUser
+from lore_core.methods.per_user import PerUserModel
+from lore_core.tools import tensor_files
+from lore_core.tools.files import whole
 
 TENSORS = {
     "doubles": normal(3, 2),
@@ -154,7 +155,7 @@ def test_what_a_killed_process_left_is_removed_when_the_file_is_next_written(tmp
     path = tmp_path / "table [1].csv"
     killed = f"""
 import os, signal
-from lore_core.files import whole
+from lore_core.tools.files import whole
 with whole({str(path)!r}) as unfinished:
     unfinished.write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)

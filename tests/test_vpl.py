@@ -9,10 +9,10 @@ from torch.distributions import Normal, kl_divergence
 from torch.nn import functional as F
 from worlds import pairs, random, shuffled, toy_pairs, toy_responses, triples
 
-from lore_core.rivals import VPL, Schedule, vpl, vpl_training
-from lore_core.rivals.networks import Setting
-from lore_core.rivals.vpl import VPLModel
-from lore_core.rivals.vpl_training import Questions, divergence
+from lore_core.methods import VPL, Schedule, vpl, vpl_training
+from lore_core.methods.networks import Setting
+from lore_core.methods.vpl import VPLModel
+from lore_core.methods.vpl_training import Questions, divergence
 
 SMALL = VPL(hidden=8, latent=4, users=3, targets=2, learning_rate=1e-2, schedule=Schedule(20))
 

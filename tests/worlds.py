@@ -4,8 +4,9 @@ import torch
 from hypothesis import settings
 
 from lore_core import Preferences
-from lore_core.study import Study, draw_study
-from lore_core.users import planted_responses
+from lore_core.evaluation.study import Study
+from lore_core.evaluation.synthetic import draw_study
+from lore_core.simulation.planted import planted_responses
 
 # Hypothesis always tries the same few examples, takes its time, and remembers nothing.
 properties = settings(derandomize=True, deadline=None, max_examples=5, database=None)

@@ -3,9 +3,10 @@
 import argparse
 import json
 
-from lore_core.contest import Rules, compete, known_tastes, perfect_observer
 from lore_core.datasets import alpaca_eval
-from lore_core.rivals.line_up import LINE_UP
+from lore_core.evaluation.benchmark import Rules, compete
+from lore_core.evaluation.ceilings import known_tastes, perfect_observer
+from lore_core.methods.registry import LINE_UP
 
 WITHOUT_LEARNING = {"known_tastes": known_tastes, "perfect": perfect_observer}
 
@@ -13,7 +14,7 @@ WITHOUT_LEARNING = {"known_tastes": known_tastes, "perfect": perfect_observer}
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("method", choices=[*LINE_UP, *WITHOUT_LEARNING])
-    parser.add_argument("rules", help="JSON with the fields of lore_core.contest.Rules")
+    parser.add_argument("rules", help="JSON: the fields of Rules")
     parser.add_argument("out", help="the safetensors file to write")
     options = parser.parse_args()
     rules = json.loads(options.rules)

@@ -6,7 +6,7 @@ import sys
 from glob import glob
 
 PYTHON = sys.executable
-DRAWING = {"lore_core/plots.py", "lore_core/style.py", "lore_core/tables.py"}  # train nothing
+DRAWING = {"lore_core/plotting/plots.py", "lore_core/plotting/style.py", "lore_core/evaluation/tables.py"}  # train nothing
 LIBRARY = sorted(set(glob("lore_core/**/*.py", recursive=True)) - DRAWING)
 DATA = sorted(glob("data/*.safetensors"))
 SAME_FOR_ALL = ("n_seen", "n_unseen", "n_pairs", "pool", "counts", "repeats", "shots", "seed")
@@ -24,7 +24,7 @@ wildcard_constraints:
 rule tables:
     input:
         RESULTS,
-        "lore_core/tables.py",
+        "lore_core/evaluation/tables.py",
         script="workflow/tables.py",
     output:
         expand("{out}/{table}.csv", out=config["out"], table=["table_1", "few_shot", "best_of_n"]),

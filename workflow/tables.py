@@ -12,10 +12,11 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from lore_core import draws, tables
-from lore_core.contest import Result
-from lore_core.intervals import bootstrap, lead, share
-from lore_core.rivals.line_up import NAMES
+from lore_core.evaluation import tables
+from lore_core.evaluation.benchmark import Result
+from lore_core.evaluation.bootstrap import bootstrap, lead, share
+from lore_core.methods.registry import NAMES
+from lore_core.tools import draws
 
 Crowd = dict[str, Result]
 

@@ -1,84 +1,10 @@
 """Files known by their SHA-256: fetched once, checked when read, written in one step."""
 
-import gzip
-import hashlib
-import re
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from tqdm import tqdm
 
-from lore_core.files import whole
-
-SUM = re.compile("[0-9a-f]{64}")
-
-
-def sha256(content: bytes) -> str:
-    """The SHA-256 of some bytes, as 64 hex digits."""
-    return hashlib.sha256(content).hexdigest()
-
-
-def read_sums(path) -> dict[str, str]:
-    """The lines `sum  name` of a checksum file (the format of `sha256sum`), as {name: sum}.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: a line is something else, or a name leads out of the folder.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"no checksum file {path}; `git checkout` brings back the committed one"
-        )
-    lines = [
-        line.split(maxsplit=1)
-        for line in path.read_text(errors="replace").splitlines()
-        if line.strip()
-    ]
-    for line in lines:
-        if len(line) != 2 or not SUM.fullmatch(line[0]):
-            raise ValueError(f"{path} holds the line {' '.join(line)!r}, expected `sum  name`")
-    return {inner(name.strip()): digest for digest, name in lines}
-
-
-def inner(name: str) -> str:
-    """The name itself, or a ValueError unless it stays inside the folder that it is put into."""
-    path = PurePath(name)
-    if path.is_absolute() or ".." in path.parts or not path.parts:
-        raise ValueError(f"the name {name!r} leads out of its folder; expected one inside it")
-    return name
-
-
-def read(path, digest: str, remedy: str) -> bytes:
-    """The content of a file, or of the same name with `.gz`; checked, uncompressed.
-
-    Args:
-        path: the file's name without `.gz`.
-        digest: SHA-256 that the uncompressed content must have.
-        remedy: what the reader can do about a missing or wrong file; ends the error message.
-
-    Raises:
-        FileNotFoundError: neither name is there.
-        ValueError: the file is cut short, or its content is not the expected one.
-    """
-    plain, zipped = Path(path), Path(f"{path}.gz")
-    if not plain.is_file() and not zipped.is_file():
-        raise FileNotFoundError(f"{plain} is missing; {remedy}")
-    try:
-        content = plain.read_bytes() if plain.is_file() else gzip.decompress(zipped.read_bytes())
-    except (EOFError, OSError, gzip.zlib.error) as error:
-        raise ValueError(f"{zipped} is damaged or only half there ({error}); {remedy}") from error
-    if sha256(content) != digest:
-        raise ValueError(
-            f"{plain} is damaged or only half there: SHA-256 is {sha256(content)[:12]}…, "
-            f"expected {digest[:12]}…; {remedy}"
-        )
-    return content
-
-
-def write(path, content: bytes) -> None:
-    """Write bytes to a file in one step."""
-    with whole(path) as unfinished:
-        unfinished.write_bytes(content)
+from lore_core.tools.checksums import inner, sha256, write
 
 
 def fetch(base: str, folder, sums: dict[str, str], progress=True) -> None:

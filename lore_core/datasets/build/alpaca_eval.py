@@ -1,0 +1,92 @@
+"""Makes data/alpaca_eval.safetensors from the public texts.
+
+    python -m lore_core.datasets.build.alpaca_eval [--source FOLDER] [--model NAME_OR_FOLDER]
+
+Rows are prompt-major: row = prompt * 8 + generator.  data/README.md describes every tensor.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from lore_core.datasets import download
+from lore_core.datasets.alpaca_eval import FILE
+from lore_core.datasets.build import sheet, traits
+from lore_core.datasets.build.embedded import MODEL, embed_pairs, encoder
+from lore_core.datasets.build.texts import ADDRESS, COMMIT, GENERATORS, ids, join
+from lore_core.tools import checksums, tensor_files
+from lore_core.tools.paths import DATA
+
+SUMS = DATA / "alpaca_eval.source.sha256"
+CACHE = DATA / "source"
+
+
+def build(
+    source=None, model=None, out=FILE, cache=CACHE, sums=SUMS, generators=GENERATORS, progress=True
+) -> Path:
+    """Write the data file, its checksum, and the tables of the data sheet beside it, if it has one.
+
+    Args:
+        source: folder with the texts; without it they are downloaded into `cache`.
+        model: encoder's name or folder; default all-MiniLM-L6-v2.
+        out: file to write.
+        cache: folder for downloads and embeddings; an interrupted build goes on from there.
+        sums: checksum file of the texts.
+        generators: models to take, in the order of the rows.
+        progress: show bars.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        OSError: a text or the encoder cannot be had.
+        ValueError: a text is not the expected one.
+    """
+    name, model = encoder(model)
+    sums = checksums.read_sums(sums)
+    if source is None:
+        download.fetch(ADDRESS, cache, sums, progress)
+    instructions, responses, preference = join(source or cache, sums, generators)
+    alone, embeddings = embed_pairs(instructions, responses, model, cache, progress)
+    values, scale = traits.standardise(traits.measure(responses, preference, progress))
+    prompt = torch.arange(len(instructions), dtype=torch.int32)
+    tensors = {
+        "embeddings": embeddings.half(),
+        "prompt_embeddings": alone.half(),
+        "prompt": prompt.repeat_interleave(len(generators)),
+        "traits": values.float(),
+        "trait_scale": scale,
+        "prompt_id": ids(instructions),
+        "response_id": ids(responses),
+    }
+    about = {"commit": COMMIT, "model": name, "generators": generators, "traits": traits.NAMES}
+    write(Path(out), tensors, about)
+    return Path(out)
+
+
+def main(arguments=None) -> None:
+    """The command line of `build`; an error is one line, without a traceback."""
+    parser = argparse.ArgumentParser(description="Build data/alpaca_eval.safetensors from texts.")
+    parser.add_argument("--source", help="folder with the texts; without it they are downloaded")
+    parser.add_argument("--model", help=f"encoder's name or folder (default {MODEL})")
+    parser.add_argument("--out", default=FILE, help="file to write")
+    parser.add_argument("--cache", default=CACHE, help="folder for downloads and embeddings")
+    options = vars(parser.parse_args(arguments))
+    try:
+        print("wrote", build(**options))
+    except (ImportError, OSError, ValueError) as error:
+        raise SystemExit(f"alpaca_eval: {error}") from error
+
+
+def write(out: Path, tensors: dict[str, Tensor], about: dict) -> None:
+    content = tensor_files.packed(tensors, about)
+    checksums.write(out, content)
+    line = f"{checksums.sha256(content)}  {out.name}\n"
+    checksums.write(out.with_suffix(".sha256"), line.encode())
+    sheet.update(out.parent / "README.md", tensors, about)
+
+
+if __name__ == "__main__":
+    main()

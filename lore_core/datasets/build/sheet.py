@@ -1,0 +1,111 @@
+"""The tables of data/README.md, computed from the data file whenever it is built."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from lore_core.datasets.build.probe import centred, decodability
+from lore_core.datasets.build.traits import DEFINITIONS
+from lore_core.tools.checksums import write
+
+BEGIN, END = "<!-- tables: begin (written by the build) -->", "<!-- tables: end -->"
+TENSORS = {
+    "embeddings": "prompt + response, one unit vector per row",
+    "prompt_embeddings": "the instruction alone, one unit vector per prompt",
+    "prompt": "the prompt each row answers",
+    "traits": "the traits, each with mean 0 and sd 1",
+    "trait_scale": "low, high, mean, sd of each trait: z = (raw.clip(low, high) - mean) / sd",
+    "prompt_id": "first 8 bytes of the SHA-256 of the instruction",
+    "response_id": "first 8 bytes of the SHA-256 of the response",
+}
+
+
+def update(readme, tensors: dict[str, Tensor], about: dict) -> None:
+    """Write the tables between the markers of a data sheet, if there is one.
+
+    Args:
+        readme: path of the data sheet.
+        tensors, about: what the data file holds.
+    """
+    readme = Path(readme)
+    text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
+    if BEGIN not in text or END not in text:
+        return
+    before, after = text.split(BEGIN)[0], text.split(END)[1]
+    write(readme, f"{before}{BEGIN}\n\n{tables(tensors, about)}\n{END}{after}".encode())
+
+
+def tables(tensors: dict[str, Tensor], about: dict) -> str:
+    """All tables as Markdown: tensors, traits with their decodability, correlations, generators."""
+    return "\n".join(
+        [
+            "### Tensors\n",
+            tensor_table(tensors),
+            "### Traits\n",
+            trait_table(tensors, about["traits"]),
+            "### Correlations between traits\n",
+            correlation_table(tensors["traits"], about["traits"]),
+            "### Generators: mean of each standardised trait\n",
+            generator_table(tensors["traits"], about["generators"], about["traits"]),
+        ]
+    )
+
+
+def tensor_table(tensors: dict[str, Tensor]) -> str:
+    """Name, shape, type and meaning of each tensor."""
+    rows = [
+        [f"`{name}`", " × ".join(map(str, tensor.shape)), str(tensor.dtype)[6:], TENSORS[name]]
+        for name, tensor in tensors.items()
+    ]
+    return markdown(["tensor", "shape", "type", "what"], rows)
+
+
+def trait_table(tensors: dict[str, Tensor], names) -> str:
+    """Definition, scale and decodability of each trait; R² below 0.1 within prompts is marked."""
+    x, y, prompt = (
+        tensors["embeddings"].double(),
+        tensors["traits"].double(),
+        tensors["prompt"].long(),
+    )
+    overall = decodability(x, y, prompt)
+    within = decodability(centred(x, prompt), centred(y, prompt), prompt)
+    columns = torch.stack([*tensors["trait_scale"], overall, within], dim=1)
+    rows = [[f"`{n}`", DEFINITIONS[n], *fixed(row)] for n, row in zip(names, columns, strict=True)]
+    marked = [[*row, "no" if r2 < 0.1 else "yes"] for row, r2 in zip(rows, within, strict=True)]
+    heads = [
+        "trait",
+        "definition",
+        "low",
+        "high",
+        "mean",
+        "sd",
+        "R²",
+        "R² within prompts",
+        "decodable",
+    ]
+    return markdown(heads, marked)
+
+
+def correlation_table(traits: Tensor, names) -> str:
+    """Pearson correlation of every two traits."""
+    rows = zip(names, torch.corrcoef(traits.double().T), strict=True)
+    return markdown(["", *names], [[name, *fixed(row)] for name, row in rows])
+
+
+def generator_table(traits: Tensor, generators, names) -> str:
+    """Mean of each trait over each generator's responses; in front its row within a prompt."""
+    means = traits.double().view(-1, len(generators), len(names)).mean(0)
+    rows = [[str(i), name, *fixed(means[i])] for i, name in enumerate(generators)]
+    return markdown(["", "generator", *names], rows)
+
+
+def markdown(heads: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def fixed(row: Tensor) -> list[str]:
+    """Numbers with two decimals; a number that rounds to zero has no sign."""
+    return [f"{value:.2f}".replace("-0.00", "0.00") for value in row.tolist()]

@@ -1,0 +1,89 @@
+"""The tables of the full comparison: CSV files, their checksums, and what they have to hold.
+
+A lesson draws what a table says, so a table that was cut, doubled or altered has to be noticed
+where it is read.
+"""
+
+from io import BytesIO
+from pathlib import Path
+
+import pandas as pd
+
+from lore_core.tools import checksums
+from lore_core.tools.paths import FIGURES
+
+SUMS = "tables.sha256"
+REMEDY = "run `git checkout figures/`, or `make figures` to compute it again"
+KEYS = {
+    "table_1": ("concentration", "method", "users"),
+    "few_shot": ("concentration", "method", "shots"),
+    "best_of_n": ("concentration", "method"),
+}
+INTERVAL = ("mean", "low", "high")
+OF = ("utility", "share", "another_users")
+NUMBERS = {
+    "table_1": (
+        *("pairs", "n_users", *INTERVAL),
+        *(f"lore_ahead_{name}" for name in (*INTERVAL, "p")),
+        "parameters",
+    ),
+    "few_shot": (*INTERVAL, "sd_over_repeats"),
+    "best_of_n": ("shots", *(f"{of}_{name}" for of in OF for name in INTERVAL)),
+}
+
+
+def read(name: str, folder=FIGURES) -> pd.DataFrame:
+    """A table of the full comparison.
+
+    Args:
+        name: "table_1", "few_shot" or "best_of_n".
+        folder: where it lies, with its checksum.
+
+    Raises:
+        FileNotFoundError: the table or its checksum is missing.
+        ValueError: it is not the table that was written; the message says what to do.
+    """
+    path = Path(folder) / f"{name}.csv"
+    digest = checksums.read_sums(path.with_name(SUMS)).get(path.name, "none")
+    table = pd.read_csv(BytesIO(checksums.read(path, digest, REMEDY)))
+    check(name, table)
+    return table
+
+
+def write(tables: dict[str, pd.DataFrame], folder=FIGURES) -> None:
+    """Write tables, numbers to four decimals, and last of all their checksums.
+
+    Args:
+        tables: by name.
+        folder: where they go.
+
+    Raises:
+        ValueError: a table lacks a column or a row, or has one twice; then nothing is written.
+    """
+    for name, table in tables.items():
+        check(name, table)
+    texts = {f"{name}.csv": table.round(4).to_csv(index=False) for name, table in tables.items()}
+    for name, text in texts.items():
+        checksums.write(Path(folder) / name, text.encode())
+    sums = [f"{checksums.sha256(text.encode())}  {name}\n" for name, text in texts.items()]
+    checksums.write(Path(folder) / SUMS, "".join(sums).encode())
+
+
+def check(name: str, table: pd.DataFrame) -> None:
+    """Raise a ValueError unless a table has its columns, and each of its rows once."""
+    if name not in KEYS:
+        raise ValueError(f"table {name!r} is unknown, expected one of {', '.join(KEYS)}")
+    missing = {*KEYS[name], *NUMBERS[name]} - set(table)
+    if missing:
+        raise ValueError(f"{name} lacks the columns {sorted(missing)}; {REMEDY}")
+    text = [column for column in NUMBERS[name] if not pd.api.types.is_numeric_dtype(table[column])]
+    if text or table[list(NUMBERS[name])].isna().any(axis=None):
+        raise ValueError(f"{name} has gaps or text among its numbers; {REMEDY}")
+    for concentration, crowd in table.groupby("concentration"):
+        expected = crowd[list(KEYS[name])].nunique().prod()
+        once = crowd.drop_duplicates(list(KEYS[name]))
+        if not len(crowd) == len(once) == expected:
+            raise ValueError(
+                f"{name} has {len(crowd)} rows for concentration {concentration}, {len(once)} of "
+                f"them different, expected {expected}; {REMEDY}"
+            )

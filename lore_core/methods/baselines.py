@@ -1,0 +1,76 @@
+"""One direction for everybody: what LoRe is measured against.
+
+Bradley–Terry         v fitted to all pairs, LoRe with K = 1
+mean difference       v = mean of e(chosen) - e(rejected), nothing is optimised
+reference             v fitted to a known trait, to nobody's preferences
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from lore_core.initial import check_scale
+from lore_core.methods import parameter_count
+from lore_core.methods.lore import LoRe, LowRank
+from lore_core.methods.protocol import training_data
+from lore_core.preferences import Preferences
+from lore_core.recipes import FEW_SHOT, Recipe
+from lore_core.reference import reference_direction
+from lore_core.responses import Responses, centred
+from lore_core.reward import LowRankReward
+
+
+def bradley_terry(ridge: float = Recipe.ridge_basis) -> LoRe:
+    """One reward for everybody, pooled over users: LoRe at rank 1.
+
+    Source: Bradley and Terry (1952).
+    """
+    return LoRe(1, replace(Recipe(), ridge_basis=ridge))
+
+
+@dataclass(frozen=True)
+class MeanDifference:
+    """One global direction, v = mean over pairs of e(chosen) - e(rejected)."""
+
+    def fit(self, responses, train, *, validation=None, seed=0, device=None) -> LowRank:
+        there, pairs = training_data(responses, train, validation, seed, device)
+        check_scale(there, pairs)
+        rows = centred(there.embeddings)
+        direction = rows[pairs.chosen].mean(0) - rows[pairs.rejected].mean(0)
+        return same_for_all(
+            direction, responses, pairs, parameter_count.bradley_terry(len(direction))
+        )
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A direction fitted to a known trait of the prompts that were asked about, to nobody's pairs.
+
+    Args:
+        trait: its name among the responses' traits.
+    """
+
+    trait: str = "judge"
+
+    def fit(self, responses, train, *, validation=None, seed=0, device=None) -> LowRank:
+        there, pairs = training_data(responses, train, validation, seed, device)
+        check_scale(there, pairs)
+        if self.trait not in responses.trait_names:
+            raise ValueError(
+                f"trait {self.trait!r} is not among {responses.trait_names}; name one of them"
+            )
+        seen = torch.isin(there.prompt, there.prompt[pairs.chosen].unique())
+        score = there.traits[seen, responses.trait_names.index(self.trait)]
+        direction = reference_direction(there.embeddings[seen], score)
+        return same_for_all(direction, responses, pairs, 0)
+
+
+def same_for_all(
+    direction: Tensor, responses: Responses, pairs: Preferences, parameter_count: int
+) -> LowRank:
+    """One direction (d,) for everybody, where the responses came from."""
+    reward = LowRankReward.fixed(direction.to(responses.embeddings.device), pairs.n_users)
+    return LowRank(reward, FEW_SHOT, parameter_count)

@@ -1,0 +1,105 @@
+"""Methods whose reward is linear in the embedding: LoRe, and what it is measured against.
+
+    LoRe                  r_u(x) = e(x) · V · w_u
+    Bradley–Terry         the same with K = 1: one direction v for everybody
+    mean difference       v = mean of e(chosen) - e(rejected), nothing is optimised
+    reference             v fitted to a known trait, to nobody's preferences
+    one model per user    r_u(x) = e(x) · v_u, see `per_user.py`
+
+Shapes: M responses, d features, K basis rewards, N users.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import ClassVar
+
+from torch import Tensor
+
+from lore_core.few_shot import fit_weights
+from lore_core.fit import fit_basis
+from lore_core.methods import parameter_count
+from lore_core.methods.protocol import Model
+from lore_core.preferences import Preferences
+from lore_core.recipes import FEW_SHOT, PAPER, PAPER_FEW_SHOT, FewShot, Recipe
+from lore_core.responses import Responses
+from lore_core.reward import LowRankReward
+from lore_core.scores import pair_margins
+from lore_core.tools import checks
+
+
+@dataclass(frozen=True, eq=False)
+class LowRank(Model):
+    """A low-rank reward, with the recipe by which new users get their weights."""
+
+    kind: ClassVar[str] = "low rank"
+    linear: ClassVar[bool] = True
+    reward: LowRankReward
+    few_shot: FewShot
+    parameter_count: int
+
+    @property
+    def n_features(self) -> int:
+        return len(self.reward.basis)
+
+    @property
+    def personal(self) -> Tensor:
+        return self.reward.weights
+
+    def checked(self, personal: Tensor, n_users: int) -> Tensor:
+        return super().checked(checks.simplex_rows("personal", personal), n_users)
+
+    def _margins(self, responses: Responses, pairs: Preferences, personal: Tensor) -> Tensor:
+        gaps = self.reward.gaps(responses.embeddings, pairs)
+        return pair_margins(gaps, personal.to(gaps), pairs.user)
+
+    def _scores(self, responses: Responses, personal: Tensor, user: Tensor, rows: Tensor) -> Tensor:
+        table = self.reward.basis_scores(responses.embeddings)
+        return (table.index_select(0, rows) * personal.index_select(0, user)).sum(-1)
+
+    def _adapt(self, responses: Responses, shots: Preferences, seed: int) -> Tensor:
+        return fit_weights(self.reward, responses, shots, self.few_shot, seed=seed)
+
+    def state(self) -> tuple[dict[str, Tensor], dict]:
+        tensors = {"basis": self.reward.basis, "logits": self.reward.logits}
+        settings = {"few_shot": asdict(self.few_shot), "parameter_count": self.parameter_count}
+        return tensors, settings
+
+    @classmethod
+    def restore(cls, tensors: dict[str, Tensor], settings: dict) -> LowRank:
+        few_shot = FewShot(**settings["few_shot"])
+        return cls(LowRankReward(**tensors), few_shot, settings["parameter_count"])
+
+
+@dataclass(frozen=True)
+class LoRe:
+    """Low-rank rewards at one rank.
+
+    Args:
+        rank: K.
+        recipe: how the basis is trained; validation pairs are for recipes with patience.
+        few_shot: how new users get their weights.
+
+    Source: LoRe (arXiv 2504.14439), Eq. 10.
+    """
+
+    rank: int
+    recipe: Recipe = Recipe()
+    few_shot: FewShot = FEW_SHOT
+
+    def __post_init__(self):
+        checks.whole_number("rank", self.rank, at_least=1)
+        checks.kind("recipe", self.recipe, Recipe)
+        checks.kind("few_shot", self.few_shot, FewShot)
+
+    def fit(self, responses, train, *, validation=None, seed=0, device=None) -> LowRank:
+        fit = fit_basis(
+            responses, train, self.rank, self.recipe, None, seed, device, validation=validation
+        )
+        trained = parameter_count.lore(responses.embeddings.shape[1], self.rank, train.n_users)
+        return LowRank(fit.reward, self.few_shot, trained)
+
+
+def paper_lore(rank: int, steps: int = PAPER.steps) -> LoRe:
+    """LoRe as its authors train it on PersonalLLM."""
+    return LoRe(rank, replace(PAPER, steps=steps), PAPER_FEW_SHOT)

@@ -1,0 +1,125 @@
+"""VPL, variational preference learning: a user is a latent vector, inferred from their pairs.
+
+    q(z | pairs of u) = N(μ, σ²)         a set encoder reads the user's pairs
+    r_u(x) = reward network (e(x), z)
+    maximise   E_q  Σ log σ(r_u(chosen) - r_u(rejected))  -  β KL(q || N(0, 1))
+
+A new user's latent is read off their pairs, z = μ; nothing is optimised. How the networks are
+trained is in `vpl_training.py`.
+
+Source: Poddar, Wan, Ivison, Gupta and Jaques (NeurIPS 2024); widths and layers as in the authors'
+code, here on frozen embeddings.  Shapes: N users, C pairs, d features, h hidden, z latent width.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lore_core.methods import parameter_count
+from lore_core.methods.networks import Standardised
+from lore_core.methods.protocol import Model
+from lore_core.preferences import Preferences
+from lore_core.responses import Responses
+from lore_core.tools.ragged import padded
+
+ROWS, SETS = 2**14, 500  # scored, and encoded, at once: bounds the memory
+
+
+class SetEncoder(nn.Module):
+    """One head of self-attention over a user's pair codes, their mean, then μ and log σ²."""
+
+    def __init__(self, latent: int):
+        super().__init__()
+        self.query, self.key, self.value, self.mean, self.log_variance = (
+            nn.Linear(latent, latent) for _ in range(5)
+        )
+
+    def forward(self, codes: Tensor, there: Tensor) -> tuple[Tensor, Tensor]:
+        """μ and log σ², (N, z) in [-1, 1], of codes (N, C, z) where `there` (N, C) says so."""
+        match = self.query(codes) @ self.key(codes).mT / math.sqrt(codes.shape[-1])
+        attention = match.masked_fill(~there[:, None], -math.inf).softmax(-1)
+        read = attention @ self.value(codes) * there[..., None]
+        mean = read.sum(1) / there.sum(1, keepdim=True)
+        return self.mean(mean).clamp(-1, 1), self.log_variance(mean).clamp(-1, 1)
+
+
+class VPLModel(Model, nn.Module):
+    """The networks, and each seen user's latent (N, z).
+
+    Args:
+        d, hidden, latent, n_users: sizes d, h, z and N.
+    """
+
+    kind: ClassVar[str] = "VPL"
+
+    def __init__(self, d: int, hidden: int, latent: int, n_users: int):
+        super().__init__()
+        self.sizes = {"d": d, "hidden": hidden, "latent": latent, "n_users": n_users}
+        self.inputs = Standardised(d)
+        self.pair_encoder = network(2 * d, hidden, hidden, latent)
+        self.set_encoder = SetEncoder(latent)
+        self.reward = network(d + latent, hidden, hidden, 1)
+        self.register_buffer("personal", torch.zeros(n_users, latent))
+
+    @property
+    def n_features(self) -> int:
+        return self.sizes["d"]
+
+    @property
+    def parameter_count(self) -> int:
+        d, h, z, _ = self.sizes.values()
+        return parameter_count.vpl(d, h, z)
+
+    def posterior(self, e: Tensor, pairs: Preferences) -> tuple[Tensor, Tensor]:
+        """μ and log σ² of users who all have pairs, (N, z) each, from standardised embeddings."""
+        key, place = (pairs.chosen * len(e) + pairs.rejected).unique(return_inverse=True)
+        once = torch.cat([e[key // len(e)], e[key % len(e)]], 1)  # a repeated pair is read once
+        places, there = padded(pairs.user, pairs.n_users)
+        return self.set_encoder(self.pair_encoder(once)[place[places]], there)
+
+    def rewards(self, e: Tensor, latent: Tensor, user: Tensor, rows: Tensor) -> Tensor:
+        """The reward network on (e(x), z): its first layer sees each e and each z once."""
+        first, *others = self.reward
+        of_e, of_z = first.weight.split([e.shape[1], latent.shape[1]], dim=1)
+        used, place = rows.unique(return_inverse=True)
+        hidden = F.linear(e[used], of_e, first.bias)[place] + F.linear(latent, of_z)[user]
+        for layer in others:
+            hidden = layer(hidden)
+        return hidden[:, 0]
+
+    @torch.no_grad()
+    def _scores(self, responses: Responses, personal: Tensor, user: Tensor, rows: Tensor) -> Tensor:
+        e = self.inputs(responses.embeddings)
+        parts = zip(user.split(ROWS), rows.split(ROWS), strict=True)
+        return torch.cat([self.rewards(e, personal, *part) for part in parts])
+
+    @torch.no_grad()
+    def _adapt(self, responses: Responses, shots: Preferences, seed: int) -> Tensor:
+        e, latent = self.inputs(responses.embeddings), self.crowd.repeat(shots.n_users, 1)
+        known = (shots.counts > 0).nonzero().flatten()
+        for first in range(0, len(known), SETS):
+            users = known[first : first + SETS]
+            latent[users], _ = self.posterior(e, shots.of_users(users))
+        return latent
+
+    def state(self) -> tuple[dict[str, Tensor], dict]:
+        return self.state_dict(), self.sizes
+
+    @classmethod
+    def restore(cls, tensors: dict[str, Tensor], settings: dict) -> VPLModel:
+        model = cls(**settings)
+        model.load_state_dict(tensors)
+        return model.requires_grad_(False)
+
+
+def network(*widths: int) -> nn.Sequential:
+    """Linear layers with leaky rectifiers between them."""
+    layers = []
+    for sizes in zip(widths, widths[1:], strict=False):
+        layers += [nn.Linear(*sizes), nn.LeakyReLU(0.2)]
+    return nn.Sequential(*layers[:-1])

@@ -1,0 +1,1 @@
+"""Figures: kinds of plots, the house style, and the figures of the lessons."""

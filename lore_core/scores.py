@@ -1,0 +1,60 @@
+"""Score once: the table S = embeddings @ V holds all that a low-rank reward knows of the responses.
+
+    S          (M, K)    every response scored by every basis reward
+    g_b        (B, K)    S[chosen_b] - S[rejected_b]
+    m_b        (B,)      g_b · w_u
+
+Shapes: M responses, d features, K basis rewards, N users, B pairs.
+"""
+
+import torch
+from torch import Tensor
+
+from lore_core.preferences import Preferences
+from lore_core.responses import centred
+from lore_core.tools import checks
+
+
+def compared(embeddings: Tensor, preferences: Preferences) -> tuple[Tensor, Preferences]:
+    """The rows that some pair uses, centred, and the pairs of those rows.
+
+    What all of them share cancels in every difference; a row that nobody compares cannot disturb.
+
+    Args:
+        embeddings: (M, d).
+        preferences: B pairs of rows of `embeddings`.
+
+    Returns:
+        (m, d) rows on the device of `embeddings`, and B pairs of row numbers below m.
+
+    Raises:
+        ValueError: a pair points past the last row.
+    """
+    preferences = preferences.to(embeddings.device)
+    both = torch.cat([preferences.chosen, preferences.rejected])
+    checks.below("pairs", both, len(embeddings))
+    rows, position = both.unique(return_inverse=True)
+    chosen, rejected = position[: len(preferences)], position[len(preferences) :]
+    pairs = Preferences(preferences.user, chosen, rejected, preferences.n_users)
+    return centred(checks.float_matrix("embeddings", embeddings[rows])), pairs
+
+
+def basis_scores(embeddings: Tensor, basis: Tensor) -> Tensor:
+    """embeddings @ basis, (M, K)."""
+    # With few columns a CPU is several times faster, forwards and backwards, on the transposes.
+    return (basis.T.contiguous() @ embeddings.T).T.contiguous()
+
+
+def score_gaps(scores: Tensor, preferences: Preferences) -> Tensor:
+    """Basis scores of chosen minus those of rejected, (B, K)."""
+    return scores.index_select(0, preferences.chosen) - scores.index_select(0, preferences.rejected)
+
+
+def pair_margins(gaps: Tensor, weights: Tensor, user: Tensor) -> Tensor:
+    """Each pair's gaps (B, K) mixed by its own user's row of weights (N, K): margins, (B,)."""
+    return (gaps * weights.index_select(0, user)).sum(-1)
+
+
+def logits_of(weights: Tensor) -> Tensor:
+    """Logits whose softmax is the weights, (N, K); a weight of 0 has a finite logit too."""
+    return weights.clamp_min(torch.finfo(weights.dtype).tiny).log()

@@ -1,0 +1,1 @@
+"""Synthetic people whose tastes are known, and planted worlds."""
