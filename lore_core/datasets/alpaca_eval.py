@@ -12,12 +12,10 @@ from lore_core.tools import checksums, tensor_files
 from lore_core.tools.paths import DATA
 
 FILE = DATA / "alpaca_eval.safetensors"
-SUMS = DATA / "alpaca_eval.source.sha256"
-CACHE = DATA / "source"
 TENSORS = {"embeddings", "prompt", "traits", "prompt_embeddings"}
 
 
-def load(path=None) -> Responses:
+def load(path: Path | str | None = None) -> Responses:
     """The 6,440 responses, floats in float64.
 
     Embeddings (M, 384), prompt (M,), traits (M, 10), and embeddings of the 805 instructions alone.
@@ -34,15 +32,15 @@ def load(path=None) -> Responses:
     if missing:
         raise ValueError(f"{path or FILE} lacks {sorted(missing)}; build it again with `make data`")
     return Responses(
-        tensors["embeddings"].double(),
-        tensors["prompt"].long(),
-        tensors["traits"].double(),
-        tuple(about["traits"]),
-        tensors["prompt_embeddings"].double(),
+        embeddings=tensors["embeddings"].double(),
+        prompt=tensors["prompt"].long(),
+        traits=tensors["traits"].double(),
+        trait_names=tuple(about["traits"]),
+        prompt_embeddings=tensors["prompt_embeddings"].double(),
     )
 
 
-def read(path=None) -> tuple[dict[str, Tensor], dict]:
+def read(path: Path | str | None = None) -> tuple[dict[str, Tensor], dict]:
     """All tensors as stored, and what the file says about itself; otherwise like `load`."""
     path = Path(path or FILE)
     remedy = f"run `git checkout {path.parent.name}/{path.name}`, or build it with `make data`"

@@ -4,18 +4,30 @@ A text longer than the encoder's window is cut into windows by the tokenizer its
 are averaged: nothing is dropped unseen.  transformers is imported only when it is needed.
 """
 
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from lore_core.datasets import extra
 from lore_core.tools import checks, devices
 
 WINDOW = 256  # tokens; what all-MiniLM-L6-v2 reads at once in sentence-transformers
 PROBES = ("Yes.", "No, I would rather not.", "Paris is the capital of France.")
 
 
-def embed_texts(texts, model, batch_size=32, window=WINDOW, progress=True, device=None) -> Tensor:
+def embed_texts(
+    texts: Iterable[str],
+    model: Path | str,
+    batch_size: int = 32,
+    window: int = WINDOW,
+    progress: bool = True,
+    device: torch.device | str | None = None,
+) -> Tensor:
     """One unit vector per text: the mean of its windows, each a normalised mean over tokens.
 
     Args:
@@ -34,20 +46,25 @@ def embed_texts(texts, model, batch_size=32, window=WINDOW, progress=True, devic
         ValueError: batch_size or window is too small.
         ImportError, OSError: transformers is missing; the model cannot be loaded.
     """
-    texts = _checked(texts)
+    checked = _checked(texts)
     checks.whole_number("batch_size", batch_size, at_least=1)
     checks.whole_number("window", window, at_least=3)  # start, end, and something between
     tokenizer, encoder = _load(model, "AutoModel", device)
-    sums = torch.zeros(len(texts), encoder.config.hidden_size)
-    if not texts:
+    sums = torch.zeros(len(checked), encoder.config.hidden_size)
+    if not checked:
         return sums
-    windows, owner = _windows(texts, tokenizer, min(window, tokenizer.model_max_length))
+    windows, owner = _windows(checked, tokenizer, min(window, tokenizer.model_max_length))
     means, counts = _encode(windows, tokenizer, encoder, batch_size, progress)
     # A window speaks for its tokens: a short last window weighs little.
     return F.normalize(sums.index_add(0, owner, means * counts[:, None]), dim=1)
 
 
-def score_head(model, probes=PROBES, tolerance=1e-3, device=None) -> Tensor:
+def score_head(
+    model: Path | str,
+    probes: Iterable[str] = PROBES,
+    tolerance: float = 1e-3,
+    device: torch.device | str | None = None,
+) -> Tensor:
     """The vector h for which a reward model's logit is h · (its last token's last hidden state).
 
     Args:
@@ -78,13 +95,13 @@ def score_head(model, probes=PROBES, tolerance=1e-3, device=None) -> Tensor:
 
 
 @torch.no_grad()
-def _head_gap(inputs, net, head) -> float:
+def _head_gap(inputs: Any, net: Any, head: torch.nn.Linear) -> float:
     # One text at a time: without padding the last position is the last token, for every tokenizer.
     last = net.base_model(**inputs).last_hidden_state[:, -1]
     return (head(last) - net(**inputs).logits).abs().max().item()
 
 
-def _checked(texts) -> list:
+def _checked(texts: Iterable[str]) -> list[str]:
     if isinstance(texts, str):
         raise TypeError("texts is one string; give a list of strings")
     texts = list(texts)
@@ -94,14 +111,11 @@ def _checked(texts) -> list:
     return texts
 
 
-def _load(model, kind: str, device=None):
+def _load(
+    model: Path | str, kind: str, device: torch.device | str | None = None
+) -> tuple[Any, Any]:
     """Tokenizer and network in float32, ready to read; `kind` is the transformers Auto class."""
-    try:
-        import transformers
-    except ImportError as error:
-        raise ImportError(
-            "embedding text needs transformers: pip install 'lore-course[hub]'"
-        ) from error
+    transformers = extra.needed("transformers", "embedding text")
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(model)
         net = getattr(transformers, kind).from_pretrained(model, dtype=torch.float32)
@@ -114,7 +128,7 @@ def _load(model, kind: str, device=None):
     return tokenizer, net.eval().to(devices.pick(device))
 
 
-def _windows(texts: list, tokenizer, size: int):
+def _windows(texts: list[str], tokenizer: Any, size: int) -> tuple[list[list[int]], Tensor]:
     """Texts cut into W windows of at most `size` tokens: token ids, and whose text it is (W,)."""
     cut = tokenizer(texts, truncation=True, max_length=size, return_overflowing_tokens=True)
     if "overflow_to_sample_mapping" not in cut:
@@ -125,7 +139,9 @@ def _windows(texts: list, tokenizer, size: int):
 
 
 @torch.no_grad()
-def _encode(windows: list, tokenizer, encoder, batch_size: int, progress: bool):
+def _encode(
+    windows: list[list[int]], tokenizer: Any, encoder: Any, batch_size: int, progress: bool
+) -> tuple[Tensor, Tensor]:
     """Normalised token mean (W, d) and token count (W,) of each window."""
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     means = torch.zeros(len(windows), encoder.config.hidden_size)

@@ -2,16 +2,18 @@
 
 import math
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 REAL = (int, float, np.integer, np.floating)
-ROUNDING, HALF = 1e-4, 1e-2  # how far weights in float32, in half precision, may be off their sum
+ROUNDING = 1e-4  # how far the sum of weights in float32 may be off 1
+HALF = 1e-2  # and of weights in half precision
 
 
-def tensor(name: str, values) -> Tensor:
+def tensor(name: str, values: object) -> Tensor:
     """`values` as a tensor. A tensor is taken as it is; everything else is copied.
 
     So a later change of an array, or of a table's column, does not slip past the checks. Numbers
@@ -40,7 +42,7 @@ def tensor(name: str, values) -> Tensor:
         ) from error
 
 
-def float_matrix(name: str, values) -> Tensor:
+def float_matrix(name: str, values: object) -> Tensor:
     """`values` as a finite floating (rows, columns) tensor, or a ValueError naming `name`."""
     matrix = tensor(name, values)
     if matrix.ndim != 2 or not matrix.is_floating_point():
@@ -59,7 +61,7 @@ def float_matrix(name: str, values) -> Tensor:
     return matrix
 
 
-def index_vector(name: str, values) -> Tensor:
+def index_vector(name: str, values: object) -> Tensor:
     """`values` as a (rows,) tensor of non-negative int64, or a ValueError naming `name`."""
     ids = tensor(name, values)
     if ids.numel() == 0 and ids.ndim == 1:
@@ -76,7 +78,7 @@ def index_vector(name: str, values) -> Tensor:
     return ids
 
 
-def simplex_rows(name: str, values) -> Tensor:
+def simplex_rows(name: str, values: object) -> Tensor:
     """`values` as a table whose rows are weights: none below 0, summing to one.
 
     Raises:
@@ -96,7 +98,7 @@ def simplex_rows(name: str, values) -> Tensor:
     return weights / weights.sum(1, keepdim=True) if off_by == HALF else weights
 
 
-def vector(name: str, values) -> Tensor:
+def vector(name: str, values: object) -> Tensor:
     """`values` as one real number per user, float64 on the CPU; NaN stands for none.
 
     Raises:
@@ -122,7 +124,7 @@ def finite(name: str, values: Tensor, remedy: str) -> Tensor:
     return values
 
 
-def whole_number(name: str, value, at_least: int) -> int:
+def whole_number(name: str, value: Any, at_least: int) -> int:
     """`value` as an int, or a ValueError unless it is a whole number and large enough."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < at_least:
         raise ValueError(f"{name} is {value!r}, expected a whole number of at least {at_least}")
@@ -135,7 +137,7 @@ def whole_numbers(at_least: int, /, **values: int) -> None:
         whole_number(name, value, at_least)
 
 
-def number(name: str, value, above: bool = False) -> float:
+def number(name: str, value: Any, above: bool = False) -> float:
     """`value` as a float, or a ValueError unless it is finite and at least (or above) 0."""
     real = isinstance(value, REAL) and not isinstance(value, bool)
     try:
@@ -148,27 +150,27 @@ def number(name: str, value, above: bool = False) -> float:
     return plain
 
 
-def flag(name: str, value) -> None:
+def flag(name: str, value: object) -> None:
     """Raise a ValueError unless `value` is True or False."""
     if not isinstance(value, bool | np.bool_):
         raise ValueError(f"{name} is {value!r}, expected True or False")
 
 
-def two(name: str, value, expected: str) -> tuple:
+def two(name: str, value: object, expected: str) -> tuple[float, float]:
     """`value` as two numbers, or a ValueError that says what was expected."""
     both = tuple(value) if isinstance(value, tuple | list) else ()
     if len(both) != 2 or not all(isinstance(v, REAL) and not isinstance(v, bool) for v in both):
         raise ValueError(f"{name} is {value!r}, expected {expected}")
-    return both
+    return both[0], both[1]
 
 
-def one_of(name: str, value, known: tuple[str, ...]) -> None:
+def one_of(name: str, value: object, known: tuple[str, ...]) -> None:
     """Raise a ValueError unless `value` is a known option."""
     if value not in known:
         raise ValueError(f"{name} is {value!r}, expected one of {', '.join(known)}")
 
 
-def kind(name: str, value, expected: type) -> None:
+def kind(name: str, value: object, expected: type) -> None:
     """Raise a ValueError unless `value` is of the expected class."""
     if not isinstance(value, expected):
         home = f"{expected.__module__.split('.')[0]}'s " if "torch" in expected.__module__ else ""
@@ -192,6 +194,6 @@ def same_length(name: str, one: Tensor, other_name: str, other: Tensor) -> None:
         raise ValueError(f"{name} has {len(one)} rows but {other_name} has {len(other)}")
 
 
-def set_field(instance, name: str, value) -> None:
+def set_field(instance: object, name: str, value: object) -> None:
     """Store a checked value on a frozen dataclass while it is being made."""
     object.__setattr__(instance, name, value)

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import re
+import zlib
 from pathlib import Path, PurePath
 
 from lore_core.tools.files import whole
@@ -15,7 +16,7 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def read_sums(path) -> dict[str, str]:
+def read_sums(path: Path | str) -> dict[str, str]:
     """The lines `sum  name` of a checksum file (the format of `sha256sum`), as {name: sum}.
 
     Raises:
@@ -46,7 +47,7 @@ def inner(name: str) -> str:
     return name
 
 
-def read(path, digest: str, remedy: str) -> bytes:
+def read(path: Path | str, digest: str, remedy: str) -> bytes:
     """The content of a file, or of the same name with `.gz`; checked, uncompressed.
 
     Args:
@@ -58,12 +59,13 @@ def read(path, digest: str, remedy: str) -> bytes:
         FileNotFoundError: neither name is there.
         ValueError: the file is cut short, or its content is not the expected one.
     """
-    plain, zipped = Path(path), Path(f"{path}.gz")
+    plain = Path(path)
+    zipped = Path(f"{path}.gz")
     if not plain.is_file() and not zipped.is_file():
         raise FileNotFoundError(f"{plain} is missing; {remedy}")
     try:
         content = plain.read_bytes() if plain.is_file() else gzip.decompress(zipped.read_bytes())
-    except (EOFError, OSError, gzip.zlib.error) as error:
+    except (EOFError, OSError, zlib.error) as error:
         raise ValueError(f"{zipped} is damaged or only half there ({error}); {remedy}") from error
     if sha256(content) != digest:
         raise ValueError(
@@ -73,7 +75,7 @@ def read(path, digest: str, remedy: str) -> bytes:
     return content
 
 
-def write(path, content: bytes) -> None:
+def write(path: Path | str, content: bytes) -> None:
     """Write bytes to a file in one step."""
     with whole(path) as unfinished:
         unfinished.write_bytes(content)

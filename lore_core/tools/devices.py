@@ -1,11 +1,19 @@
 """Where tensors live: a CUDA device when there is one, else the CPU, or as asked."""
 
+from __future__ import annotations
+
 from dataclasses import fields, replace
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
-def pick(device=None) -> torch.device:
+Noun = TypeVar("Noun", bound="DataclassInstance")
+
+
+def pick(device: torch.device | str | None = None) -> torch.device:
     """The device to compute on.
 
     Args:
@@ -26,7 +34,7 @@ def pick(device=None) -> torch.device:
     return torch.device(device)
 
 
-def moved(instance, device):
+def moved(instance: Noun, device: torch.device | str | None) -> Noun:
     """A copy of a dataclass with everything that can move on `device`."""
     device = pick(device)
     values = {f.name: getattr(instance, f.name) for f in fields(instance)}

@@ -12,7 +12,7 @@ from lore_core.tools import checks
 LARGEST = 2**63 - 1  # what torch takes for a seed
 
 
-def generator(seed) -> torch.Generator:
+def generator(seed: int) -> torch.Generator:
     """The generator of a seed.
 
     Raises:

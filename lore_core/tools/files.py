@@ -11,7 +11,7 @@ HOUR = 3600  # seconds; no write here takes as long
 
 
 @contextmanager
-def whole(path) -> Iterator[Path]:
+def whole(path: Path | str) -> Iterator[Path]:
     """A temporary path to write to; it takes the place of `path` when the block ends without error.
 
     Args:

@@ -18,7 +18,7 @@ from torch import Tensor
 from lore_core.tools.files import whole
 
 
-def write(path, tensors: dict[str, Tensor], about: dict) -> None:
+def write(path: Path | str, tensors: dict[str, Tensor], about: dict) -> None:
     """Write tensors to a file, whole or not at all.
 
     Args:
@@ -33,7 +33,7 @@ def write(path, tensors: dict[str, Tensor], about: dict) -> None:
         unfinished.write_bytes(packed(tensors, signed))
 
 
-def read(path) -> tuple[dict[str, Tensor], dict]:
+def read(path: Path | str) -> tuple[dict[str, Tensor], dict]:
     """Read what `write` wrote.
 
     Args:
@@ -60,7 +60,7 @@ def read(path) -> tuple[dict[str, Tensor], dict]:
     return tensors, about
 
 
-def plain(value):
+def plain(value: object) -> object:
     """A NumPy number as JSON knows it; anything else JSON does not know."""
     if isinstance(value, np.generic):
         return value.item()

@@ -12,7 +12,7 @@ from lore_core.tools import checksums, tensor_files
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
 
-def encoder(model=None) -> tuple[str, str]:
+def encoder(model: Path | str | None = None) -> tuple[str, str]:
     """What to call the encoder in a file, and what to load: MODEL, or the model given.
 
     A folder goes by its last part: no path of one machine gets into a file. MODEL itself comes
@@ -28,7 +28,13 @@ def encoder(model=None) -> tuple[str, str]:
     return MODEL, str(get_model_path())
 
 
-def embed_pairs(prompts, responses, model: str, cache, progress=True) -> tuple[Tensor, Tensor]:
+def embed_pairs(
+    prompts: list[str],
+    responses: list[str],
+    model: str,
+    cache: Path | str,
+    progress: bool = True,
+) -> tuple[Tensor, Tensor]:
     """Embed each prompt alone, and each response after its prompt and an empty line.
 
     Args:
@@ -49,7 +55,7 @@ def embed_pairs(prompts, responses, model: str, cache, progress=True) -> tuple[T
     return alone, torch.stack(after, dim=1).flatten(0, 1)
 
 
-def _embed_once(texts: list[str], model: str, cache: Path, progress) -> Tensor:
+def _embed_once(texts: list[str], model: str, cache: Path, progress: bool) -> Tensor:
     """Embeddings from the cache, where they lie under a checksum of all that they depend on."""
     key = checksums.sha256(json.dumps([model, WINDOW, texts]).encode())[:16]
     shard = cache / "embeddings" / f"{key}.safetensors"

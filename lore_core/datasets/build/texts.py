@@ -1,6 +1,7 @@
 """The texts of AlpacaEval: where they are, and how outputs and annotations are joined."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -24,7 +25,7 @@ REMEDY = "run `make data` to download it, or name a folder that holds it with --
 
 
 def join(
-    source, sums: dict[str, str], generators=GENERATORS
+    source: Path | str, sums: dict[str, str], generators: Sequence[str] = GENERATORS
 ) -> tuple[list[str], list[str], Tensor]:
     """Instructions, responses and the judge's preference, joined on the instruction.
 
@@ -57,7 +58,7 @@ def ids(texts: list[str]) -> Tensor:
     return torch.tensor(digests, dtype=torch.uint8)
 
 
-def _one_model(source: Path, sums: dict, generator: str) -> dict[str, tuple[str, float]]:
+def _one_model(source: Path, sums: dict[str, str], generator: str) -> dict[str, tuple[str, float]]:
     """{instruction: (response, judge's probability that it beats GPT-4's answer)} of one model."""
     folder = f"results/{generator}"
     outputs = _rows(source, sums, f"{folder}/model_outputs.json")
@@ -68,7 +69,7 @@ def _one_model(source: Path, sums: dict, generator: str) -> dict[str, tuple[str,
     return {text: (row["output"], judged[text]["preference"] - 1) for text, row in outputs.items()}
 
 
-def _rows(source: Path, sums: dict, name: str) -> dict[str, dict]:
+def _rows(source: Path, sums: dict[str, str], name: str) -> dict[str, dict]:
     """The rows of one file, by instruction."""
     if name not in sums:
         raise ValueError(f"no checksum for {name}; the checksum file names {len(sums)} others")

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from lore_core.datasets import extra
+
 TAIL = 0.005  # share of responses at either end that is drawn in to the quantile
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 BLANK = re.compile(r"\n\s*\n")
@@ -60,8 +62,7 @@ def vocabulary(text: str) -> float:
 def plain_words(text: str) -> float:
     """Minus the Coleman–Liau school grade (textstat): short words, short sentences."""
     # Not Flesch: it counts syllables, for which textstat downloads a dictionary at run time.
-    import textstat
-
+    textstat = extra.needed("textstat", "the trait plain_words")
     return -textstat.coleman_liau_index(text)
 
 
@@ -97,11 +98,13 @@ TEXT_TRAITS = (
     figures,
     reasons,
 )
-DEFINITIONS = {trait.__name__: trait.__doc__.splitlines()[0] for trait in (judge, *TEXT_TRAITS)}
+DEFINITIONS = {
+    trait.__name__: (trait.__doc__ or "").partition("\n")[0] for trait in (judge, *TEXT_TRAITS)
+}
 NAMES = tuple(DEFINITIONS)
 
 
-def measure(responses: list[str], preference: Tensor, progress=True) -> Tensor:
+def measure(responses: list[str], preference: Tensor, progress: bool = True) -> Tensor:
     """All traits as measured: M responses and the judge's preferences (M,) -> (M, 10) float64."""
     texts = tqdm(responses, desc="traits", unit="text") if progress else responses
     rows = [[trait(text) for trait in TEXT_TRAITS] for text in texts]
@@ -123,7 +126,8 @@ def standardise(raw: Tensor) -> tuple[Tensor, Tensor]:
     """
     low, high = raw.quantile(torch.tensor([TAIL, 1 - TAIL], dtype=raw.dtype), dim=0)
     clipped = raw.clamp(low, high)
-    mean, sd = clipped.mean(0), clipped.std(0, correction=0)
+    mean = clipped.mean(0)
+    sd = clipped.std(0, correction=0)
     if not (sd > 0).all():
         raise ValueError(
             f"traits {(~(sd > 0)).nonzero().flatten().tolist()} are constant or hold NaN"
