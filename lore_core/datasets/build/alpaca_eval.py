@@ -6,12 +6,13 @@ Rows are prompt-major: row = prompt * 8 + generator.  data/README.md describes e
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from lore_core.datasets import download
+from lore_core.datasets import download, extra
 from lore_core.datasets.alpaca_eval import FILE
 from lore_core.datasets.build import sheet, traits
 from lore_core.datasets.build.embedded import MODEL, embed_pairs, encoder
@@ -24,7 +25,13 @@ CACHE = DATA / "source"
 
 
 def build(
-    source=None, model=None, out=FILE, cache=CACHE, sums=SUMS, generators=GENERATORS, progress=True
+    source: Path | str | None = None,
+    model: Path | str | None = None,
+    out: Path | str = FILE,
+    cache: Path | str = CACHE,
+    sums: Path | str = SUMS,
+    generators: Sequence[str] = GENERATORS,
+    progress: bool = True,
 ) -> Path:
     """Write the data file, its checksum, and the tables of the data sheet beside it, if it has one.
 
@@ -41,15 +48,18 @@ def build(
         The path of the file.
 
     Raises:
+        ImportError: a module of the extra `hub` is missing.
         OSError: a text or the encoder cannot be had.
         ValueError: a text is not the expected one.
     """
-    name, model = encoder(model)
-    sums = checksums.read_sums(sums)
+    for module in ("textstat", "sklearn"):  # said now, not after minutes of embedding
+        extra.needed(module, "the build")
+    name, folder = encoder(model)
+    expected = checksums.read_sums(sums)
     if source is None:
-        download.fetch(ADDRESS, cache, sums, progress)
-    instructions, responses, preference = join(source or cache, sums, generators)
-    alone, embeddings = embed_pairs(instructions, responses, model, cache, progress)
+        download.fetch(ADDRESS, cache, expected, progress)
+    instructions, responses, preference = join(source or cache, expected, generators)
+    alone, embeddings = embed_pairs(instructions, responses, folder, cache, progress)
     values, scale = traits.standardise(traits.measure(responses, preference, progress))
     prompt = torch.arange(len(instructions), dtype=torch.int32)
     tensors = {
@@ -66,13 +76,15 @@ def build(
     return Path(out)
 
 
-def main(arguments=None) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """The command line of `build`; an error is one line, without a traceback."""
     parser = argparse.ArgumentParser(description="Build data/alpaca_eval.safetensors from texts.")
     parser.add_argument("--source", help="folder with the texts; without it they are downloaded")
     parser.add_argument("--model", help=f"encoder's name or folder (default {MODEL})")
     parser.add_argument("--out", default=FILE, help="file to write")
     parser.add_argument("--cache", default=CACHE, help="folder for downloads and embeddings")
+    parser.add_argument("--sums", default=SUMS, help="checksum file of the texts")
+    parser.add_argument("--generators", nargs="+", default=GENERATORS, help="models to take")
     options = vars(parser.parse_args(arguments))
     try:
         print("wrote", build(**options))
@@ -81,6 +93,7 @@ def main(arguments=None) -> None:
 
 
 def write(out: Path, tensors: dict[str, Tensor], about: dict) -> None:
+    """Write the data file, its checksum beside it, and the tables of the sheet beside both."""
     content = tensor_files.packed(tensors, about)
     checksums.write(out, content)
     line = f"{checksums.sha256(content)}  {out.name}\n"

@@ -1,6 +1,10 @@
 """How much of a trait a linear function of the embeddings can tell, on prompts it has not seen."""
 
+import numpy as np
 import torch
+from sklearn.linear_model import Ridge
+from sklearn.metrics import r2_score
+from sklearn.model_selection import GroupKFold, cross_val_predict
 from torch import Tensor
 
 RIDGES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
@@ -18,18 +22,17 @@ def decodability(x: Tensor, y: Tensor, groups: Tensor) -> Tensor:
         groups: (M,) integers, the prompt of each row.
 
     Returns:
-        (T,) share of each column's variance that is predicted; negative if worse than its mean.
+        (T,) share of each column's variance that is predicted; negative if worse than its mean,
+        NaN for a column that does not vary.
 
     Raises:
         ValueError: there are fewer than ten groups.
     """
     if len(groups.unique()) < 2 * FOLDS:
         raise ValueError(f"{len(groups.unique())} groups are too few for {FOLDS} folds in folds")
-    predicted = torch.zeros_like(y)
-    for train, test in _folds(groups):
-        ridge = _best_ridge(x[train], y[train], groups[train])
-        predicted[test] = _ridge_path(x[train], y[train], x[test])(ridge)
-    return 1 - (y - predicted).square().sum(0) / (y - y.mean(0)).square().sum(0)
+    predicted = _predicted(x.numpy(), y.numpy(), groups.numpy())
+    shares = r2_score(y.numpy(), predicted, multioutput="raw_values", force_finite=False)
+    return torch.from_numpy(shares)
 
 
 def centred(x: Tensor, groups: Tensor) -> Tensor:
@@ -38,25 +41,21 @@ def centred(x: Tensor, groups: Tensor) -> Tensor:
     return x - (sums / groups.bincount()[:, None])[groups]
 
 
-def _best_ridge(x, y, groups) -> Tensor:
+def _predicted(x: np.ndarray, y: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Each row's targets, predicted without its fold, (M, T)."""
+    predicted = np.empty_like(y)
+    for train, test in GroupKFold(FOLDS).split(x, groups=groups):
+        ridges = _best_ridges(x[train], y[train], groups[train])
+        model = Ridge(alpha=ridges).fit(x[train], y[train])
+        predicted[test] = model.predict(x[test])
+    return predicted
+
+
+def _best_ridges(x: np.ndarray, y: np.ndarray, groups: np.ndarray) -> np.ndarray:
     """The ridge with the smallest held-out squared error for each column, (T,)."""
-    errors = torch.zeros(len(RIDGES), y.shape[1], dtype=y.dtype)
-    for train, test in _folds(groups):
-        predict = _ridge_path(x[train], y[train], x[test])
-        errors += torch.stack([(y[test] - predict(ridge)).square().sum(0) for ridge in RIDGES])
-    return torch.tensor(RIDGES, dtype=y.dtype)[errors.argmin(0)]
-
-
-def _ridge_path(x, y, new):
-    """ridge -> predictions for `new`; one decomposition serves every ridge, and one per column."""
-    centre = x.mean(0)
-    values, vectors = torch.linalg.eigh((x - centre).T @ (x - centre))
-    rotated = vectors.T @ ((x - centre).T @ (y - y.mean(0)))
-    directions = (new - centre) @ vectors
-    return lambda ridge: y.mean(0) + directions @ (rotated / (values[:, None] + ridge))
-
-
-def _folds(groups):
-    """Masks of the train and the test rows of each fold."""
-    fold = groups.unique(return_inverse=True)[1] % FOLDS
-    return [(fold != k, fold == k) for k in range(FOLDS)]
+    errors = []
+    for ridge in RIDGES:
+        model = Ridge(alpha=ridge)
+        predicted = cross_val_predict(model, x, y, groups=groups, cv=GroupKFold(FOLDS))
+        errors.append(np.square(y - predicted).sum(0))
+    return np.array(RIDGES)[np.argmin(errors, axis=0)]

@@ -1,15 +1,17 @@
 """The tables of data/README.md, computed from the data file whenever it is built."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from lore_core.datasets.build.probe import centred, decodability
 from lore_core.datasets.build.traits import DEFINITIONS
 from lore_core.tools.checksums import write
 
-BEGIN, END = "<!-- tables: begin (written by the build) -->", "<!-- tables: end -->"
+BEGIN = "<!-- tables: begin (written by the build) -->"
+END = "<!-- tables: end -->"
+DECODABLE = 0.1  # R² within prompts from which a linear reward can learn a trait
 TENSORS = {
     "embeddings": "prompt + response, one unit vector per row",
     "prompt_embeddings": "the instruction alone, one unit vector per prompt",
@@ -21,7 +23,7 @@ TENSORS = {
 }
 
 
-def update(readme, tensors: dict[str, Tensor], about: dict) -> None:
+def update(readme: Path | str, tensors: dict[str, Tensor], about: dict) -> None:
     """Write the tables between the markers of a data sheet, if there is one.
 
     Args:
@@ -61,18 +63,13 @@ def tensor_table(tensors: dict[str, Tensor]) -> str:
     return markdown(["tensor", "shape", "type", "what"], rows)
 
 
-def trait_table(tensors: dict[str, Tensor], names) -> str:
+def trait_table(tensors: dict[str, Tensor], names: Sequence[str]) -> str:
     """Definition, scale and decodability of each trait; R² below 0.1 within prompts is marked."""
-    x, y, prompt = (
-        tensors["embeddings"].double(),
-        tensors["traits"].double(),
-        tensors["prompt"].long(),
-    )
-    overall = decodability(x, y, prompt)
-    within = decodability(centred(x, prompt), centred(y, prompt), prompt)
+    overall, within = _decodabilities(tensors)
     columns = torch.stack([*tensors["trait_scale"], overall, within], dim=1)
     rows = [[f"`{n}`", DEFINITIONS[n], *fixed(row)] for n, row in zip(names, columns, strict=True)]
-    marked = [[*row, "no" if r2 < 0.1 else "yes"] for row, r2 in zip(rows, within, strict=True)]
+    marks = ["yes" if r2 >= DECODABLE else "no" for r2 in within.tolist()]
+    marked = [[*row, mark] for row, mark in zip(rows, marks, strict=True)]
     heads = [
         "trait",
         "definition",
@@ -87,13 +84,24 @@ def trait_table(tensors: dict[str, Tensor], names) -> str:
     return markdown(heads, marked)
 
 
-def correlation_table(traits: Tensor, names) -> str:
+def _decodabilities(tensors: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """R² of each trait over all rows, and of what differs within a prompt; (T,) each."""
+    from lore_core.datasets.build.probe import centred, decodability  # needs scikit-learn
+
+    x = tensors["embeddings"].double()
+    y = tensors["traits"].double()
+    prompt = tensors["prompt"].long()
+    within = decodability(centred(x, prompt), centred(y, prompt), prompt)
+    return decodability(x, y, prompt), within
+
+
+def correlation_table(traits: Tensor, names: Sequence[str]) -> str:
     """Pearson correlation of every two traits."""
     rows = zip(names, torch.corrcoef(traits.double().T), strict=True)
     return markdown(["", *names], [[name, *fixed(row)] for name, row in rows])
 
 
-def generator_table(traits: Tensor, generators, names) -> str:
+def generator_table(traits: Tensor, generators: Sequence[str], names: Sequence[str]) -> str:
     """Mean of each trait over each generator's responses; in front its row within a prompt."""
     means = traits.double().view(-1, len(generators), len(names)).mean(0)
     rows = [[str(i), name, *fixed(means[i])] for i, name in enumerate(generators)]
