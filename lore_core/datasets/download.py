@@ -1,13 +1,18 @@
-"""Files known by their SHA-256: fetched once, checked when read, written in one step."""
+"""Files known by their SHA-256, brought by pooch: fetched once, checked, written in one step."""
 
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
-from lore_core.tools.checksums import inner, sha256, write
+from lore_core.datasets import extra
+from lore_core.tools.checksums import inner
+
+TIMEOUT = 60  # seconds without an answer
+RETRIES = 1  # a network may stumble once
 
 
-def fetch(base: str, folder, sums: dict[str, str], progress=True) -> None:
+def fetch(base: str, folder: Path | str, sums: dict[str, str], progress: bool = True) -> None:
     """Bring files from `base + name` to `folder/name`; those already there and right are kept.
 
     Args:
@@ -17,30 +22,33 @@ def fetch(base: str, folder, sums: dict[str, str], progress=True) -> None:
         progress: show a bar.
 
     Raises:
+        ImportError: pooch is missing.
         OSError: no network or no such address; what came so far stays for the next call.
-        ValueError: the address holds something else than expected.
+        ValueError: the address holds something else than expected, or a name leads out of the
+            folder.
     """
-    missing = [inner(name) for name in sums if not _there(Path(folder, name), sums[name])]
-    for name in tqdm(missing, desc="download", unit="file") if progress else missing:
-        content = _get(base + name)
-        if sha256(content) != sums[name]:
-            raise ValueError(f"{base}{name}: SHA-256 is {sha256(content)}, expected {sums[name]}")
-        write(Path(folder, name), content)
+    registry = {inner(name): f"sha256:{digest}" for name, digest in sums.items()}
+    pooch = extra.needed("pooch", "a download")
+    pooch.get_logger().setLevel("WARNING")  # the bar says how far it is
+    store = pooch.create(folder, base, registry=registry, retry_if_failed=RETRIES)
+    for name in tqdm(registry, desc="download", unit="file") if progress else registry:
+        _bring(store, name, pooch.HTTPDownloader(timeout=TIMEOUT))
 
 
-def _there(path: Path, digest: str) -> bool:
-    return path.is_file() and sha256(path.read_bytes()) == digest
-
-
-def _get(address: str) -> bytes:
-    import requests
-
+def _bring(store: Any, name: str, downloader: Any) -> None:
+    """Let pooch bring one file; what goes wrong is said in our words."""
+    requests = extra.needed("requests", "a download")
+    address = store.get_url(name)
     try:
-        answer = requests.get(address, timeout=60)
-        answer.raise_for_status()
+        store.fetch(name, downloader=downloader)
     except requests.RequestException as error:
         raise OSError(
             f"cannot download {address}: {error}. Check the network and run it again "
             "(files already here are kept), or give a folder that holds the files with --source"
         ) from error
-    return answer.content
+    except ValueError as error:
+        raise ValueError(
+            f"{address} holds something else than expected, its SHA-256 is not "
+            f"{store.registry[name].removeprefix('sha256:')}. Nothing was written; run it again, "
+            "or give a folder that holds the files with --source"
+        ) from error
