@@ -30,7 +30,7 @@ def load(name_or_path: Path | str) -> tuple[Responses, Preferences | None]:
     """
     if isinstance(name_or_path, Path) or str(name_or_path).endswith(".safetensors"):
         return saved.load(name_or_path)
-    module = _module(name_or_path)
+    module = _module(str(name_or_path))
     if module is None or not _is_data_set(module):
         raise ValueError(
             f"the data set {name_or_path!r} is unknown, expected one of {', '.join(known())}, or "
