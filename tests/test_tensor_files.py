@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -27,6 +28,7 @@ TENSORS = {
     "truths": torch.tensor([True, False]),
     "one": torch.tensor(2.5),
     "none": torch.zeros(0, 4),
+    "nothing": torch.from_numpy(np.array([])),  # with a stride of 0
 }
 ABOUT = {"kind": "test", "settings": {"rank": 3, "words": ["ä", None, 0.1]}}
 

@@ -17,6 +17,8 @@ from torch import Tensor
 
 from lore_core.tools.files import whole
 
+FRESH = torch.contiguous_format  # also for the strides of nothing, which NumPy sets to 0
+
 
 def write(path: Path | str, tensors: dict[str, Tensor], about: dict) -> None:
     """Write tensors to a file, whole or not at all.
@@ -27,7 +29,7 @@ def write(path: Path | str, tensors: dict[str, Tensor], about: dict) -> None:
         about: a dictionary of what JSON can hold, and NumPy numbers.
     """
     about = json.loads(json.dumps(about, default=plain))
-    tensors = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
+    tensors = {name: t.detach().cpu().clone(memory_format=FRESH) for name, t in tensors.items()}
     signed = {"about": about, "sha256": fingerprint(tensors, about)}
     with whole(path) as unfinished:
         unfinished.write_bytes(packed(tensors, signed))
