@@ -250,6 +250,13 @@ def test_a_download_brings_every_file_and_nothing_else(web, tmp_path, capfd):
 
 
 @needs_hub
+def test_whoever_may_read_the_files_here_may_read_a_downloaded_one(web, tmp_path):
+    fetched(web, tmp_path)
+    for name in web.sums:
+        assert (tmp_path / name).stat().st_mode == (web.folder / name).stat().st_mode
+
+
+@needs_hub
 def test_a_file_that_is_there_and_right_is_not_asked_for_again(web, tmp_path):
     fetched(web, tmp_path)
     before = (tmp_path / "results/a.json").stat()

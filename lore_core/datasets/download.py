@@ -6,7 +6,7 @@ from typing import Any
 from tqdm import tqdm
 
 from lore_core.datasets import extra
-from lore_core.tools.checksums import inner
+from lore_core.tools.checksums import inner, write
 
 TIMEOUT = 60  # seconds without an answer
 RETRIES = 1  # a network may stumble once
@@ -40,7 +40,7 @@ def _bring(store: Any, name: str, downloader: Any) -> None:
     requests = extra.needed("requests", "a download")
     address = store.get_url(name)
     try:
-        store.fetch(name, downloader=downloader)
+        store.fetch(name, downloader=downloader, processor=_shared)
     except requests.RequestException as error:
         raise OSError(
             f"cannot download {address}: {error}. Check the network and run it again "
@@ -52,3 +52,10 @@ def _bring(store: Any, name: str, downloader: Any) -> None:
             f"{store.registry[name].removeprefix('sha256:')}. Nothing was written; run it again, "
             "or give a folder that holds the files with --source"
         ) from error
+
+
+def _shared(path: str, action: str, _: object) -> str:
+    """Give a new file the rights that files have here; pooch leaves it to its owner alone."""
+    if action != "fetch":
+        write(path, Path(path).read_bytes())
+    return path
