@@ -9,6 +9,8 @@ from lore_core.responses import Responses
 from lore_core.reward import LowRankReward
 from lore_core.splits import Split
 
+__version__ = "0.2.0.dev0"
+
 __all__ = [
     "FewShot",
     "Fit",

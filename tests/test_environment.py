@@ -1,10 +1,19 @@
-"""pyproject.toml, requirements.lock, environment.yml and what is installed say the same."""
+"""pyproject.toml, requirements.lock, environment.yml and what is installed say the same.
 
+So do the version, the addresses, and what is packed when the library is built.
+"""
+
+import ast
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
-from importlib.metadata import distributions
+import zipfile
+from importlib.metadata import distributions, packages_distributions
 from pathlib import Path
 
+import pytest
 import yaml
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
@@ -12,8 +21,11 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+import lore_core
+
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+CODE = sorted((ROOT / "lore_core").rglob("*.py"))
 CONDA = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
 PYPI_NAME = {"matplotlib-base": "matplotlib"}  # where conda-forge calls it otherwise
 LOCK_PLATFORM = default_environment() | {
@@ -103,3 +115,107 @@ def test_installed_packages_are_the_locked_ones():
     here = {name: Version(d.version).public for name, d in installed().items()}
     wanted = {name: version.public for name, version in locked().items()}
     assert {name: here.get(name) for name in wanted} == wanted
+
+
+def imported(path):
+    """Top-level names of what a file imports, wherever in the file."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield node.module.split(".")[0]
+
+
+def test_what_the_library_imports_is_declared():
+    ours = sys.stdlib_module_names | {"lore_core"}
+    modules = {name for path in CODE for name in imported(path)} - ours
+    owners, declared = packages_distributions(), by_name(project_requirements())
+    assert modules
+    for module in modules:
+        owner = {canonicalize_name(name) for name in owners.get(module, [module])}
+        assert owner & declared.keys(), f"{module} is imported, and is not in pyproject.toml"
+
+
+def test_two_extras_ask_for_a_package_in_the_same_words():
+    asked = {}
+    for line in project_requirements():
+        asked.setdefault(canonicalize_name(Requirement(line).name), set()).add(line)
+    assert {name: lines for name, lines in asked.items() if len(lines) > 1} == {}
+
+
+def test_the_library_lets_its_user_choose_a_torch_and_the_lock_does_not():
+    torch = specifiers(PROJECT["dependencies"])["torch"]
+    assert {part.operator for part in torch} == {">="}
+    assert locked()["torch"] in torch
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The library as it is packed, from a copy: a build leaves folders behind."""
+    copy = tmp_path_factory.mktemp("project")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy)
+    shutil.copytree(
+        ROOT / "lore_core", copy / "lore_core", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    build = "from setuptools import build_meta; build_meta.build_wheel('.')"
+    subprocess.run([sys.executable, "-c", build], cwd=copy, check=True, capture_output=True)
+    [path] = copy.glob("*.whl")
+    return zipfile.ZipFile(path)
+
+
+def test_every_room_is_packed_and_nothing_else(wheel):
+    packed = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    files = [*CODE, ROOT / "lore_core" / "py.typed"]
+    assert packed == {path.relative_to(ROOT).as_posix() for path in files}
+
+
+def test_the_version_is_the_one_in_the_code(wheel):
+    [metadata] = [name for name in wheel.namelist() if name.endswith("/METADATA")]
+    assert f"\nVersion: {lore_core.__version__}\n" in wheel.read(metadata).decode()
+
+
+def test_changelog_and_citation_know_the_version():
+    """What is cited is the newest release; above it the changelog may gather the next one."""
+    headings = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(), flags=re.M)
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    version = Version(lore_core.__version__)
+    if version.is_devrelease:
+        assert headings.pop(0) == f"{version.base_version} (not released)"
+    else:
+        assert cited["version"] == str(version)
+    assert headings[0] == f"{cited['version']} ({cited['date-released']})"
+
+
+REPOSITORY = re.compile(
+    r"(?:github\.com|research\.google\.com/github|binder\.org/v2/gh)/([\w-]+/[\w-]+)"
+)
+NEIGHBOURS = {"facebookresearch/LoRe", "tatsu-lab/alpaca_eval"}
+
+
+def addressed():
+    """{page: repositories on GitHub that it points to}, of the pages that are not code."""
+    pages = [ROOT / "pyproject.toml", ROOT / "CITATION.cff", *ROOT.glob("*.md")]
+    pages += [path for path in (ROOT / ".github").rglob("*") if path.is_file()]
+    found = {path.name: set(REPOSITORY.findall(path.read_text())) for path in pages}
+    return {name: repositories for name, repositories in found.items() if repositories}
+
+
+def test_every_page_gives_the_same_address_for_this_project():
+    """Another project that is linked to belongs into NEIGHBOURS; ours moves in one command."""
+    home = PROJECT["urls"]["Repository"].removeprefix("https://github.com/")
+    for page, repositories in addressed().items():
+        assert repositories <= NEIGHBOURS | {home}, page
+    assert {"README.md", "CONTRIBUTING.md", "CITATION.cff", "config.yml"} <= addressed().keys()
+
+
+def test_the_project_s_links_start_at_its_address():
+    links = PROJECT["urls"]
+    assert links.keys() == {"Homepage", "Documentation", "Repository", "Issues", "Changelog"}
+    assert [link for link in links.values() if not link.startswith(links["Repository"])] == []
+
+
+def test_the_workflow_runs_the_pythons_that_are_named():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "test.yml").read_text())
+    named = re.findall(r"Python :: (3\.\d+)", "\n".join(PROJECT["classifiers"]))
+    assert workflow["jobs"]["test"]["strategy"]["matrix"]["python"] == named
