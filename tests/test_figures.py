@@ -1,19 +1,23 @@
 """Figures are drawn away from the committed ones, and compared with them."""
 
+import html
 import json
 import os
+import re
 import subprocess
 import sys
+from xml.etree import ElementTree
 
 import compare
 import matplotlib.pyplot as plt
 import pytest
-from headless import LESSONS, OTHER_CPU, ROOT
+from headless import LESSONS, OTHER_CPU, ROOT, SOLUTIONS, code_cells, each, read
 
 from lore_core.evaluation import tables
 from lore_core.plotting import style
 
 FIGURES = ROOT / "figures"
+DRAWN = sorted(FIGURES.glob("*.svg"))
 
 
 @pytest.mark.parametrize(
@@ -79,6 +83,30 @@ def test_every_figure_belongs_to_a_lesson_and_has_its_numbers():
     assert {stem[:2] for stem in stems[".svg"]} <= {path.stem[:2] for path in LESSONS}
 
 
+@pytest.mark.parametrize("picture", DRAWN, ids=lambda picture: picture.stem)
+def test_every_picture_says_in_words_what_it_shows(picture):
+    title = ElementTree.parse(picture).getroot().find("{http://www.w3.org/2000/svg}title")
+    assert len(title.text.split()) >= 10
+
+
+@each(LESSONS + SOLUTIONS)
+def test_every_picture_in_a_notebook_has_alternative_text(path):
+    outputs = [output for cell in code_cells(path) for output in cell.outputs]
+    pictures = [output for output in outputs if "image/png" in output.get("data", {})]
+    words = [output.metadata.get("image/png", {}).get("alt", "") for output in pictures]
+    assert all(len(alt.split()) >= 10 for alt in words)
+    linked = re.findall(r"!\[(.*?)\]\(", "".join(cell.source for cell in read(path).cells))
+    assert all(len(alt.split()) >= 3 for alt in linked)
+
+
+def test_a_lesson_stores_the_words_that_its_svg_holds():
+    """One text for one figure."""
+    outputs = [o for path in LESSONS for cell in code_cells(path) for o in cell.outputs]
+    shown = [o.metadata["image/png"]["alt"] for o in outputs if "image/png" in o.get("data", {})]
+    titles = [re.search("<title>(.*?)</title>", svg.read_text(), flags=re.S)[1] for svg in DRAWN]
+    assert sorted(shown) == sorted(map(html.unescape, titles))
+
+
 def committed_files():
     """What is committed and a lesson reads or might write."""
     folders = (ROOT / name for name in ("figures", "data", "notebooks"))
@@ -110,7 +138,7 @@ def test_a_reader_s_figures_go_to_build(tmp_path, monkeypatch):
     monkeypatch.delenv("LORE_OUT", raising=False)
     monkeypatch.setattr(style, "BUILD", tmp_path)
     fig, _ = plt.subplots()
-    style.save(fig, "00_none", {"a": 1})
+    style.save(fig, "00_none", {"a": 1}, alt="Nothing.")
     plt.close(fig)
     assert (tmp_path / "figures" / "00_none.json").exists()
 
@@ -119,7 +147,7 @@ def test_a_reader_s_figures_go_to_build(tmp_path, monkeypatch):
 def test_a_figure_stays_in_its_folder(name, tmp_path):
     fig, _ = plt.subplots()
     with pytest.raises(ValueError, match="expected a plain name; say with `out` where it goes"):
-        style.save(fig, name, {}, tmp_path / "deep")
+        style.save(fig, name, {}, tmp_path / "deep", alt="Nothing.")
     plt.close(fig)
     assert list(tmp_path.iterdir()) == []
 

@@ -1,24 +1,33 @@
 """Figures: drawn on the axes they are given, saved whole, and the same bytes each time."""
 
 import json
+import re
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 import torch
 
 from lore_core.evaluation.bootstrap import Interval
-from lore_core.plotting import plots, style
+from lore_core.plotting import drawings, label, plots, style
+from lore_core.tools import palette
+from lore_core.tools.palette import BLUE, GREY, ORANGE
 
 SURE = Interval(0.5, 0.4, 0.6)
+LOPSIDED = Interval(0.59, 0.3, 0.6)
 THREE = torch.eye(3, dtype=torch.float64)
+COLOURS = {"a": BLUE, "b": ORANGE}
+TWO = {"a": {1: SURE, 2: LOPSIDED}, "b": {1: LOPSIDED, 2: SURE}}
 DRAWINGS = {
-    "simplex": lambda ax: plots.simplex(ax, THREE, ["a", "b", "c"], {"A": 0, "B": 1}),
-    "rankings": lambda ax: plots.rankings(ax, {"A": THREE[0], "B": THREE[1]}, ["x", "y", "z"]),
-    "table": lambda ax: plots.table(ax, THREE, ["x", "y", "z"], ["1", "2", "3"]),
-    "curve": lambda ax: plots.curve(ax, {1: SURE, 2: SURE}, "a", style.BLUE),
-    "dots": lambda ax: plots.dots(ax, {"x": {"a": SURE}}, {"a": style.BLUE}),
-    "histogram": lambda ax: plots.histogram(ax, {"a": torch.tensor([0.1, 0.9])}),
+    "simplex": lambda ax: drawings.simplex(ax, THREE, ["a", "b", "c"], GREY, {"A": 0, "B": 1}),
+    "rankings": lambda ax: drawings.rankings(ax, {"A": THREE[0], "B": THREE[1]}, list("xyz")),
+    "heat map": lambda ax: plots.heat_map(ax, THREE, ["x", "y", "z"], ["1", "2", "3"]),
+    "curves": lambda ax: plots.curves(ax, TWO, COLOURS, dashed=["b"]),
+    "points": lambda ax: plots.points(ax, {"x": {"a": SURE, "b": LOPSIDED}}, COLOURS, 0.4),
+    "histogram": lambda ax: plots.histogram(ax, {"a": torch.tensor([0.1, 0.9])}, COLOURS),
 }
+SAID = "Two curves that rise."
 
 
 @pytest.fixture
@@ -46,32 +55,128 @@ def test_the_same_figure_is_saved_as_the_same_bytes(out, draw):
         style.use()
         figure, ax = plt.subplots()
         draw(ax)
-        style.save(figure, name, {"a": 1})
+        style.save(figure, name, {"a": 1}, alt=SAID)
         plt.close(figure)
     assert (out / "00_one.svg").read_bytes() == (out / "00_two.svg").read_bytes()
 
 
 def test_a_corner_of_the_simplex_is_a_corner_of_the_triangle(ax):
-    points = plots.simplex(ax, THREE, ["a", "b", "c"]).collections[0].get_offsets()
-    assert points.flatten().tolist() == pytest.approx(plots.CORNERS.flatten().tolist())
+    points = drawings.simplex(ax, THREE, ["a", "b", "c"]).collections[0].get_offsets()
+    assert points.flatten().tolist() == pytest.approx(drawings.CORNERS.flatten().tolist())
 
 
 def test_the_best_response_stands_on_top(ax):
-    plots.rankings(ax, {"A": THREE[0], "B": THREE[2]}, ["x", "y", "z"])
+    drawings.rankings(ax, {"A": THREE[0], "B": THREE[2]}, ["x", "y", "z"])
     top = min(ax.lines, key=lambda line: line.get_ydata()[0])
     assert top is ax.lines[0] and ax.yaxis_inverted()
 
 
-def test_intervals_are_where_they_should_be(ax):
-    plots.curve(ax, {1: SURE, 2: SURE}, "a", style.BLUE)
-    low, high = ax.collections[0].get_paths()[0].vertices[:, 1].min(), 0.6
-    assert (low, high) == pytest.approx((SURE.low, SURE.high))
-    assert ax.lines[0].get_ydata() == pytest.approx([SURE.mean] * 2)
+def test_a_curve_shows_the_means_and_bounds_it_is_given(ax):
+    plots.curves(ax, TWO, COLOURS)
+    for line, band, given in zip(ax.lines, ax.collections, TWO.values(), strict=True):
+        assert line.get_ydata() == pytest.approx([point.mean for point in given.values()])
+        edges = band.get_paths()[0].vertices
+        for x, point in given.items():
+            heights = edges[edges[:, 0] == x, 1]
+            assert (heights.min(), heights.max()) == pytest.approx((point.low, point.high))
+
+
+def test_a_row_shows_the_means_and_bounds_it_is_given(ax):
+    plots.points(ax, {"x": {"a": SURE, "b": LOPSIDED}}, COLOURS)
+    drawn = [line.get_xdata() for line in ax.lines if len(line.get_xdata())]
+    spans = [sorted(x) for x in drawn if len(x) > 1]
+    marks = [x[0] for x in drawn if len(x) == 1]
+    assert np.array(spans) == pytest.approx(np.array([SURE[1:], LOPSIDED[1:]]))
+    assert marks == pytest.approx([SURE.mean, LOPSIDED.mean])
+
+
+def test_the_second_curve_of_an_idea_is_dashed(ax):
+    plots.curves(ax, TWO, COLOURS, dashed=["b"])
+    assert [line.is_dashed() for line in ax.lines] == [False, True]
+
+
+def test_everybody_is_counted_once_in_a_histogram(ax):
+    """Also who stands on the edge between two bins: it is a number that a float holds exactly."""
+    plots.histogram(ax, {"a": torch.arange(41) / 40}, COLOURS)
+    edges, counts = ax.lines[0].get_data()
+    assert counts[:-1].sum() == 41 and set(counts[:-1]) <= {2, 3, 4}
+    assert ((edges * plots.BINS) % 1 == 0).all()
+
+
+@pytest.mark.parametrize("heights", [[0.1, 0.11, 0.12, 0.9], [0.5] * 5, [0.1, 0.5, 0.9]])
+def test_names_at_the_ends_of_lines_do_not_overlap(heights):
+    moved = label.spread(np.array(heights), 0.05)
+    assert (np.diff(moved) >= 0.05 - 1e-9).all()
+    apart = np.diff(heights, prepend=-1, append=2) >= 0.2
+    stay = apart[:-1] & apart[1:]
+    assert moved[stay] == pytest.approx(np.array(heights)[stay])
+
+
+def test_every_method_has_a_colour_of_its_own():
+    assert len(set(style.METHODS.values()) | {GREY}) == len(style.METHODS) + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "colour"),
+    [
+        ("LoRe", palette.BLUE),
+        ("LoRe, K = 5", palette.BLUE),
+        ("LoRe, paper's recipe", palette.BLACK),
+        ("PAL-A, matched", palette.GREEN),
+        ("PAL-B", palette.PINK),
+        ("VPL, published with its defects", palette.RED),
+        ("one model per user, from Bradley–Terry", palette.SKY),
+        ("Bradley–Terry", palette.ORANGE),
+        ("reference", palette.GREY),
+        ("known tastes", palette.GREY),
+    ],
+)
+def test_a_method_has_the_colour_of_its_family(name, colour):
+    assert style.colour_of(name) == colour
+
+
+@pytest.mark.parametrize("name", ["BLUE", "ORANGE", "GREEN", "PINK", "SKY", "RED", "GREY", "BLACK"])
+def test_a_name_can_be_read_in_every_colour(name):
+    """Contrast with white of at least 4 to 1, after WCAG's relative luminance."""
+    red, green, blue = (
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
+        for c in mpl.colors.to_rgb(label.ink(getattr(palette, name)))
+    )
+    assert 1.05 / (0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05) >= 4
+
+
+def test_nothing_is_cut_off(ax, out):
+    """A label longer than its axis widens the picture."""
+    style.save(ax.figure, "00_short", {}, alt=SAID)
+    ax.set_xlabel("a label " * 30)
+    style.save(ax.figure, "00_long", {}, alt=SAID)
+    short, long = (re.search(r'width="([\d.]+)pt"', (out / f"{name}.svg").read_text())[1]
+                   for name in ("00_short", "00_long"))  # fmt: skip
+    assert float(long) > 1.5 * float(short)
+
+
+def test_the_picture_holds_the_words_that_stand_for_it(ax, out):
+    style.save(ax.figure, "00_none", {}, alt="Few < many.")
+    assert "<title>Few &lt; many.</title>" in (out / "00_none.svg").read_text()
+
+
+@pytest.mark.parametrize("alt", ["", "  ", None])
+def test_a_picture_without_words_is_refused(ax, out, alt):
+    for draw in (lambda: style.save(ax.figure, "00_none", {}, alt=alt),
+                 lambda: style.show(ax.figure, alt)):  # fmt: skip
+        with pytest.raises(ValueError, match="expected a sentence that says what the figure shows"):
+            draw()
+    assert not out.exists()
+
+
+def test_showing_a_figure_outside_a_notebook_does_nothing(ax, capsys):
+    style.show(ax.figure, SAID)
+    assert plt.fignum_exists(ax.figure.number) and capsys.readouterr().out == ""
 
 
 def test_numbers_are_saved_plainly_to_four_decimals(ax, out):
     numbers = {0.1: SURE, "t": torch.tensor([1.23456, -0.00001]), "n": 3, "s": "x–y", "b": True}
-    style.save(ax.figure, "00_none", numbers)
+    style.save(ax.figure, "00_none", numbers, alt=SAID)
     saved = json.loads((out / "00_none.json").read_text(encoding="utf-8"))
     assert saved["0.1"] == {"mean": 0.5, "low": 0.4, "high": 0.6}
     assert saved["t"] == [1.2346, 0.0] and str(saved["t"][1]) == "0.0"
@@ -79,7 +184,7 @@ def test_numbers_are_saved_plainly_to_four_decimals(ax, out):
 
 
 def test_a_figure_that_cannot_be_written_leaves_the_old_one(ax, out, monkeypatch):
-    style.save(ax.figure, "00_none", {"a": 1})
+    style.save(ax.figure, "00_none", {"a": 1}, alt=SAID)
     before = [(out / f"00_none.{suffix}").read_bytes() for suffix in ("svg", "json")]
 
     def half(path, **_):
@@ -88,5 +193,5 @@ def test_a_figure_that_cannot_be_written_leaves_the_old_one(ax, out, monkeypatch
 
     monkeypatch.setattr(ax.figure, "savefig", half)
     with pytest.raises(OSError, match="disk full"):
-        style.save(ax.figure, "00_none", {"a": 2})
+        style.save(ax.figure, "00_none", {"a": 2}, alt=SAID)
     assert [(out / f"00_none.{suffix}").read_bytes() for suffix in ("svg", "json")] == before

@@ -1,148 +1,120 @@
-"""One function per kind of figure. Each draws on the `ax` it is given and returns it.
+"""One function per kind of plot. Each draws on the `ax` it is given and returns it.
 
-Shapes: N users, C candidates of one prompt.
+Seaborn draws what can be written as a table. It is handed the three numbers of each Interval and
+draws their middle and their ends: nothing is resampled here.
+Shapes: N users.
 """
 
-import torch
+from collections.abc import Collection, Iterator
+
+import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from torch import Tensor
 
 from lore_core.evaluation.bootstrap import Interval
-from lore_core.plotting import style
 
-DARK = "#5F5F5F"  # grey that can still be read when the figure is shown at half its width
-CORNERS = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.5, 3**0.5 / 2]], dtype=torch.float64)
+BINS = 16  # edges that a float holds exactly: no user falls to another side by rounding
+AS_GIVEN = {"estimator": "median", "errorbar": ("pi", 100)}  # of low, mean and high
 
 
-def simplex(
-    ax: Axes, points: Tensor, corners: list[str], marked: dict[str, int] | None = None
+def tidy(results: dict, *names: str) -> pd.DataFrame:
+    """Nested dictionaries of Intervals as a table, three rows for each: its mean and its bounds.
+
+    Args:
+        results: as deep as there are names, with Intervals inside.
+        names: of the columns that hold the keys; the last column is `value`.
+    """
+    rows = [(*keys, float(bound)) for keys, found in leaves(results) for bound in found]
+    return pd.DataFrame(rows, columns=[*names, "value"])
+
+
+def leaves(nested: dict | Interval) -> Iterator[tuple[tuple, Interval]]:
+    """The Intervals in nested dictionaries, each with the keys that lead to it."""
+    if isinstance(nested, Interval):
+        yield (), nested
+        return
+    for key, inner in nested.items():
+        yield from (((key, *keys), leaf) for keys, leaf in leaves(inner))
+
+
+def curves(
+    ax: Axes,
+    results: dict[str, dict[float, Interval]],
+    colours: dict[str, str],
+    dashed: Collection[str] = (),
+    bands: bool = True,
 ) -> Axes:
-    """Points on the triangle: each corner is one pure taste, the middle is all three alike.
+    """Lines through means, with the intervals as bands. The caller names them: `label.ends`.
 
     Args:
-        points: (N, 3), rows on the simplex.
-        corners: names of the three columns.
-        marked: label -> row, for users to point out.
+        results: name -> x -> Interval.
+        colours: name -> colour.
+        dashed: names of the second curve of an idea.
+        bands: whether to draw the intervals.
     """
-    outline = CORNERS[[0, 1, 2, 0]]
-    ax.plot(*outline.T, color=DARK, lw=1)
-    ax.scatter(*(points @ CORNERS).T, s=20, color=style.SKY, alpha=0.55, lw=0)
-    for (label, row), colour in zip((marked or {}).items(), (style.BLUE, style.RED), strict=False):
-        x, y = points[row] @ CORNERS
-        ax.scatter(x, y, s=90, color=colour, edgecolor="white", lw=1.5, zorder=3)
-        away = (12, 0) if x > 0.5 else (-12, 0)
-        ax.annotate(
-            label, (x, y), away, textcoords="offset points", color=colour, va="center",
-            ha="left" if x > 0.5 else "right", weight="bold",
-        )  # fmt: skip
-    for name, (x, y), side in zip(corners, CORNERS, ("top", "top", "bottom"), strict=True):
-        offset = -0.05 if side == "top" else 0.04
-        ax.text(x, y + offset, name, ha="center", va=side, color=style.BLACK)
-    ax.set(xlim=(-0.2, 1.2), ylim=(-0.15, 1.0), aspect="equal")
-    ax.axis("off")
+    dashes = {name: (3, 1.5) if name in dashed else "" for name in results}
+    look = dict(palette=colours, dashes=dashes, markers=dict.fromkeys(results, "o"), legend=False)
+    look |= AS_GIVEN | {"err_kws": {"lw": 0}} if bands else AS_GIVEN | {"errorbar": None}
+    table = tidy(results, "curve", "x")
+    sns.lineplot(table, x="x", y="value", hue="curve", style="curve", ax=ax, **look)
+    ax.set(xlabel="", ylabel="")
     return ax
 
 
-def rankings(ax: Axes, scores: dict[str, Tensor], names: list[str]) -> Axes:
-    """The same responses in two orders, best on top; a line crosses where the users disagree.
+def points(
+    ax: Axes,
+    results: dict[str, dict[str, Interval]],
+    colours: dict[str, str],
+    apart: float | bool = False,
+    markers: str | list[str] = "o",
+) -> Axes:
+    """One row per condition, one mark with its interval per method; the first row is on top.
 
     Args:
-        scores: label of a user -> (C,) rewards, two users.
-        names: C names of the responses.
+        results: condition -> method -> Interval.
+        colours: method -> colour, also the order in the legend.
+        apart: share of a row's height over which the methods are spread.
+        markers: one for all methods, or one for each.
     """
-    (left, right), ranks = scores, [(-s).argsort().argsort() + 1 for s in scores.values()]
-    for a, b, name in zip(*(r.tolist() for r in ranks), names, strict=True):
-        extreme = {1, len(names)} & {a, b}
-        colour = style.BLACK if extreme else DARK
-        ax.plot([0, 1], [a, b], color=colour, lw=2.5 if extreme else 1, marker="o", ms=4)
-        ax.text(-0.06, a, name, ha="right", va="center", color=colour)
-        ax.text(1.06, b, name, ha="left", va="center", color=colour)
-    ax.set(xlim=(-0.1, 1.1), ylim=(len(names) + 0.6, 0.4), yticks=[])
-    ax.set_xticks([0, 1], [left, right])
-    ax.xaxis.tick_top()
-    for tick, colour in zip(ax.get_xticklabels(), (style.BLUE, style.RED), strict=True):
-        tick.set_color(colour)
-    bare(ax)
+    table = tidy(results, "row", "method")
+    look = dict(palette=colours, hue_order=list(colours), markers=markers, dodge=apart)
+    look |= AS_GIVEN | {"linestyle": "none", "err_kws": {"lw": 3, "alpha": 0.4}}
+    sns.pointplot(table, x="value", y="row", hue="method", ax=ax, **look)
+    ax.set(xlabel="", ylabel="")
+    ax.grid(axis="x", visible=True)
     return ax
 
 
-def table(ax: Axes, values: Tensor, rows: list[str], columns: list[str]) -> Axes:
+def heat_map(ax: Axes, values: Tensor, rows: list[str], columns: list[str]) -> Axes:
     """A small matrix as colours, with a key: green is high, purple is low, white is zero.
 
     Args:
         values: (rows, columns).
     """
     bound = float(values.abs().max())
-    picture = ax.imshow(values.numpy(), cmap="PRGn", vmin=-bound, vmax=bound, aspect="auto")
-    key = ax.figure.colorbar(picture, ax=ax, location="bottom", aspect=25, pad=0.03)
-    key.set_ticks([-bound, 0, bound], labels=["low", "mean", "high"])
-    key.ax.tick_params(length=0)
-    key.outline.set_visible(False)
-    ax.set_yticks(range(len(rows)), rows)
-    ax.set_xticks(range(len(columns)), columns)
-    ax.xaxis.tick_top()
-    bare(ax)
+    key = {"location": "bottom", "aspect": 25, "pad": 0.03, "ticks": [-bound, 0, bound]}
+    table = pd.DataFrame(values.numpy(), rows, columns)
+    sns.heatmap(table, cmap="PRGn", vmin=-bound, vmax=bound, ax=ax, cbar_kws=key)
+    bar = ax.collections[0].colorbar.ax
+    bar.set_xticklabels(["low", "mean", "high"])
+    bar.tick_params(length=0)
+    ax.tick_params(length=0, top=False, labeltop=True, labelbottom=False, rotation=0)
     return ax
 
 
-def curve(ax: Axes, points: dict[float, Interval], label: str | None, colour: str, **line) -> Axes:
-    """A line through means, with the intervals as a band.
-
-    Args:
-        points: x -> Interval.
-        label: for the legend.
-        colour: one of the house colours.
-        line: passed on to `ax.plot`.
-    """
-    x, y = list(points), list(points.values())
-    ax.plot(x, [p.mean for p in y], color=colour, label=label, marker="o", ms=4, **line)
-    ax.fill_between(x, [p.low for p in y], [p.high for p in y], color=colour, alpha=0.18, lw=0)
-    return ax
-
-
-def dots(ax: Axes, rows: dict[str, dict[str, Interval]], colours: dict[str, str]) -> Axes:
-    """One row per condition, one dot with its interval per method.
-
-    Args:
-        rows: condition -> method -> Interval; the first condition is drawn on top.
-        colours: method -> colour, also the order in the legend.
-    """
-    for place, method in enumerate(colours):
-        shift = (place - (len(colours) - 1) / 2) * 0.14
-        for row, results in enumerate(rows.values()):
-            if method in results:
-                dot(ax, results[method], row + shift, colours[method], method if row == 0 else None)
-    ax.set_yticks(range(len(rows)), list(rows))
-    ax.set_ylim(len(rows) - 0.5, -0.5)
-    ax.grid(axis="y", visible=False)
-    return ax
-
-
-def dot(ax: Axes, value: Interval, height: float, colour: str, label: str | None) -> None:
-    """A mean and its interval on one line."""
-    ax.plot([value.low, value.high], [height, height], color=colour, lw=3, alpha=0.4)
-    ax.plot(value.mean, height, "o", color=colour, ms=7, label=label)
-
-
-def histogram(ax: Axes, per_user: dict[str, Tensor], bins: int = 20) -> Axes:
-    """How many users are at each accuracy, as outlines; the dashed lines are the means.
+def histogram(ax: Axes, per_user: dict[str, Tensor], colours: dict[str, str]) -> Axes:
+    """How many users are at each accuracy, as outlines; a dotted line is a mean over users.
 
     Args:
         per_user: label -> (N,) accuracies.
+        colours: label -> colour.
     """
-    edges = torch.linspace(0, 1, bins + 1, dtype=torch.float64)
-    for (label, values), colour in zip(per_user.items(), (DARK, style.BLUE), strict=False):
-        counts = torch.histogram(values.cpu().double(), edges).hist
-        ax.stairs(counts, edges, color=colour, lw=2, label=label)
-        ax.axvline(values.mean(), color=colour, ls="--", lw=1.5)
-    ax.plot([], [], color=style.BLACK, ls="--", lw=1.5, label="mean over users")
+    table = pd.DataFrame({label: values.tolist() for label, values in per_user.items()})
+    outlines = {"element": "step", "fill": False, "bins": BINS, "binrange": (0, 1)}
+    sns.histplot(table, palette=colours, ax=ax, **outlines)
+    sns.move_legend(ax, "upper left")
+    for label, mean in table.mean().items():
+        ax.axvline(mean, color=colours[label], ls=":")
     ax.set_ylabel("users")
-    ax.legend(loc="upper left")
     return ax
-
-
-def bare(ax: Axes) -> None:
-    """No grid, no frame, no tick marks: for drawings that are not charts."""
-    ax.grid(False)
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)

@@ -6,17 +6,23 @@ import re
 from pathlib import Path
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 from torch import Tensor
 
 from lore_core.evaluation.bootstrap import Interval
 from lore_core.tools.files import whole
+from lore_core.tools.palette import BLACK, BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY
 from lore_core.tools.paths import BUILD
 
-# Okabe and Ito's palette: told apart by colour-blind readers. One colour per idea, everywhere.
-BLUE, ORANGE, GREEN, PINK = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
-SKY, RED, GREY, BLACK = "#56B4E9", "#D55E00", "#8A8A8A", "#222222"
-CYCLE = [BLUE, ORANGE, GREEN, RED, PINK, SKY, GREY, BLACK]
-
+METHODS = {
+    "LoRe": BLUE,
+    "LoRe, paper's recipe": BLACK,
+    "Bradley–Terry": ORANGE,
+    "one model per user": SKY,
+    "PAL-A": GREEN,
+    "PAL-B": PINK,
+    "VPL": RED,
+}
 RC = {
     "figure.dpi": 110,
     "figure.constrained_layout.use": True,
@@ -29,10 +35,11 @@ RC = {
     "axes.edgecolor": BLACK,
     "axes.grid": True,
     "axes.axisbelow": True,
+    "axes.prop_cycle": mpl.cycler(color=[BLUE, *list(METHODS.values())[2:], GREY, BLACK]),
     "grid.color": "#E6E6E6",
     "legend.frameon": False,
     "lines.linewidth": 2,
-    "axes.prop_cycle": mpl.cycler(color=CYCLE),
+    "savefig.bbox": "tight",  # a label longer than its axis is not cut
     "svg.hashsalt": "lore",  # without it two identical figures differ in their ids
     "svg.fonttype": "path",
 }
@@ -43,26 +50,71 @@ def use() -> None:
     mpl.rcParams.update(RC)
 
 
-def save(figure, name: str, numbers: dict, out: str = "figures") -> None:
-    """Write NAME.svg and, beside it, NAME.json with the numbers that the figure shows.
+def colour_of(name: str) -> str:
+    """The colour of a method, or of the family before the comma; grey if it is no method.
+
+    Args:
+        name: as figures and tables have it, such as "PAL-A, matched".
+    """
+    return METHODS.get(name) or METHODS.get(name.split(",")[0], GREY)
+
+
+def save(figure, name: str, numbers: dict, out: str = "figures", *, alt: str) -> None:
+    """Write NAME.svg and, beside it, NAME.json with the numbers that the figure shows; show it.
 
     Args:
         figure: a matplotlib figure.
         name: starts with the lesson's number, such as "04_ranks"; a name, not a path.
         numbers: nested dictionaries and lists of numbers, tensors or Intervals.
         out: folder, relative to build/, or to the folder in the variable LORE_OUT.
+        alt: a sentence or two for whoever cannot see the figure; the title inside the SVG.
 
     Raises:
-        ValueError: the name is not a plain one, or a number is NaN or infinite.
+        ValueError: the name is not a plain one, a number is NaN or infinite, or `alt` is empty.
     """
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise ValueError(f"name is {name!r}, expected a plain name; say with `out` where it goes")
+    require_words(alt)
     stem = Path(os.environ.get("LORE_OUT", BUILD)) / out / name
     text = json.dumps(plain(numbers), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     with whole(f"{stem}.json") as numbers_file, whole(f"{stem}.svg") as picture:
-        metadata = {"Date": None, "Creator": None}
+        metadata = {"Title": alt, "Date": None, "Creator": None}
         figure.savefig(picture, format="svg", metadata=metadata)
         numbers_file.write_text(text, encoding="utf-8")
+    show(figure, alt)
+
+
+def show(figure, alt: str) -> None:
+    """Show a figure in a notebook, with the words that stand for it. Elsewhere, do nothing.
+
+    Args:
+        figure: a matplotlib figure; it is closed, so that the cell does not show it again.
+        alt: a sentence or two; the alternative text of the picture that the notebook stores.
+
+    Raises:
+        ValueError: `alt` is empty.
+    """
+    require_words(alt)
+    if not in_kernel():
+        return
+    from IPython.display import display  # a kernel has brought it; the library does without
+
+    display(figure, metadata={"image/png": {"alt": alt}})
+    plt.close(figure)
+
+
+def in_kernel() -> bool:
+    """Whether this runs in a notebook."""
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return False
+    return hasattr(get_ipython(), "kernel")
+
+
+def require_words(alt: str) -> None:
+    if not isinstance(alt, str) or not alt.strip():
+        raise ValueError(f"alt is {alt!r}, expected a sentence that says what the figure shows")
 
 
 def plain(value):

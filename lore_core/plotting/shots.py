@@ -1,0 +1,106 @@
+"""The figures of lesson 5: what new users get from a few pairs, by method."""
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lore_core.evaluation.bootstrap import Interval
+from lore_core.plotting import label, plots, style
+from lore_core.tools.palette import GREY
+
+Curve = dict[int, Interval]
+BANDS = ("LoRe", "Bradley–Terry")  # the others' intervals are as wide
+CEILING = "known tastes"
+TICKS = [1, 2, 5, 9, 20, 50]
+PAIRS = "pairs that a new user gives"
+ACCURACY = "accuracy of unseen users"
+
+
+def few_shot(results: dict[str, Curve], panels: dict[str, list[str]]) -> Figure:
+    """One curve per method, in panels of one crowd.
+
+    Args:
+        results: method -> pairs -> accuracy, "known tastes" among them.
+        panels: title -> the methods to show there.
+    """
+    fig, axes = plt.subplots(1, len(panels), figsize=(11, 4.6), sharey=True)
+    for ax, (title, methods) in zip(axes, panels.items(), strict=True):
+        panel(ax, results, methods, (0.6, 0.92))
+        ax.set_title(title)
+    axes[0].set_ylabel(ACCURACY)
+    return fig
+
+
+def crowds(results: dict[float, dict[str, Curve]], methods: list[str]) -> Figure:
+    """The same methods in other crowds; the crowd of mixed tastes has an axis of its own.
+
+    Args:
+        results: concentration -> method -> pairs -> accuracy.
+        methods: to show.
+    """
+    fig, axes = plt.subplots(1, len(results), figsize=(11, 4.6))
+    for ax, (concentration, of_crowd) in zip(axes, results.items(), strict=True):
+        panel(ax, of_crowd, methods, (0.6, 0.92) if concentration < 1 else (0.8, 0.93))
+        ax.set_title(f"Concentration {concentration:g}")
+    axes[0].set_ylabel(ACCURACY)
+    return fig
+
+
+def panel(ax: Axes, results: dict[str, Curve], methods: list[str], limits: tuple) -> None:
+    """Curves with their names at the end, and the accuracy of known tastes as a dotted line."""
+    shown = {method: results[method] for method in methods}
+    colours = {method: style.colour_of(method) for method in methods}
+    banded = {method: shown.pop(method) for method in BANDS if method in shown}
+    plots.curves(ax, shown, colours, bands=False)
+    plots.curves(ax, banded, colours)
+    ceiling = results[CEILING][1].mean
+    ax.axhline(ceiling, color=GREY, ls=":", lw=1.5)
+    label.log_ticks(ax, TICKS)
+    ax.set(xlabel=PAIRS, ylim=limits)
+    ends = {short(method): curve[50].mean for method, curve in (shown | banded).items()}
+    colours = {short(method): colour for method, colour in colours.items()}
+    label.ends(ax, ends | {CEILING: ceiling}, colours | {CEILING: GREY})
+
+
+def short(method: str) -> str:
+    """The name without what the panel's title says."""
+    return method.removesuffix(", matched").removesuffix(", published")
+
+
+def live(results: dict[str, Curve], full: dict[str, Curve], title: str) -> Figure:
+    """A small comparison as dots, beside the full one as lines: a panel a method.
+
+    Args:
+        results: method -> pairs -> accuracy, in the small comparison.
+        full: the same methods in the full comparison.
+        title: what one sees.
+    """
+    fig, axes = plt.subplots(2, 3, figsize=(8.5, 5), sharex=True, sharey=True)
+    for ax, (name, found) in zip(axes.flat, results.items(), strict=True):
+        colour = {name: style.colour_of(name)}
+        ax.plot(list(full[name]), [point.mean for point in full[name].values()], color=colour[name])
+        for pairs, point in found.items():
+            ax.plot([pairs] * 2, [point.low, point.high], color=colour[name], lw=4, alpha=0.35)
+            ax.plot(pairs, point.mean, "o", color=colour[name], ms=8, mec="white")
+        ax.set_title(name, color=label.ink(colour[name]), weight="bold")
+        label.log_ticks(ax, list(found))
+    axes[0, 0].set_ylim(0.55, 0.95)
+    fig.suptitle(title, x=0.01, ha="left", size=12)
+    fig.supxlabel(PAIRS, size=11)
+    fig.supylabel(ACCURACY, size=11)
+    return fig
+
+
+def best_of_n(shares: dict[str, Interval]) -> Figure:
+    """How much of a perfect observer's gain each method brings, the best on top.
+
+    Args:
+        shares: method -> share.
+    """
+    ranked = dict(sorted(shares.items(), key=lambda pair: -pair[1].mean))
+    fig, ax = plt.subplots(figsize=(8, 5))
+    rows = {method: {method: share} for method, share in ranked.items()}
+    plots.points(ax, rows, {method: style.colour_of(method) for method in ranked})
+    ax.axvline(0, color=style.colour_of("Bradley–Terry"), ls=":", lw=1.5)
+    ax.set_xlabel("share of a perfect observer's gain (9 pairs)")
+    return fig

@@ -1,0 +1,24 @@
+"""One colour per idea, the same in every lesson: Okabe and Ito's, told apart by the colour-blind.
+
+| colour | idea |
+| --- | --- |
+| BLUE | LoRe, whoever it serves: seen and unseen users, specialists and generalists, a camp |
+| BLACK | LoRe, trained by the paper's recipe; also letters and axes |
+| ORANGE | Bradley–Terry: one reward for everybody, and whoever it serves |
+| SKY | one model per user |
+| GREEN, PINK, RED | PAL-A, PAL-B, VPL |
+| GREY | what is no rival: the reference, controls, true tastes, ceilings, a coin, other settings |
+
+Where one idea has two curves, the second is dashed and both are named: training pairs beside
+validation pairs, unseen users beside seen ones, generalists beside specialists, a minority beside
+the majority. A dotted line is not learned: a ceiling, a coin, a choice made elsewhere.
+"""
+
+BLUE = "#0072B2"
+ORANGE = "#E69F00"
+GREEN = "#009E73"
+PINK = "#CC79A7"
+SKY = "#56B4E9"
+RED = "#D55E00"
+GREY = "#6B6B6B"  # not in the palette; dark enough to be read as letters
+BLACK = "#222222"
