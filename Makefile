@@ -13,6 +13,11 @@ NBVAL := --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.
 # tests/ come first and the notebooks fill up, hence the order as collected.
 PYTEST := $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
+# Snakemake's lock keeps two runs apart; a killed run leaves it behind.
+GO_ON = echo; echo "Not everything is done; the same command goes on from here."; \
+	[ -z "$$(ls .snakemake/locks 2>/dev/null)" ] || echo "The folder is locked: wait until the other \
+	run has ended. If there is none, it was killed; remove its lock: $(PY) -m snakemake --unlock"
+
 export PYTHON
 export JUPYTER_PREFER_ENV_PATH = 1
 unexport MPLBACKEND LORE_OUT
@@ -25,7 +30,7 @@ $(headless): export PYTHONHASHSEED = 0
 $(headless): export TQDM_DISABLE = 1
 $(headless): export IPYTHONDIR = $(CURDIR)/.venv/ipython
 
-.PHONY: help course figures test quick lab data lessons lock clean
+.PHONY: help course figures test quick lab data lessons rooms lock clean
 
 help:
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -33,11 +38,22 @@ help:
 $(STAMP):
 	@sh workflow/setup.sh $@
 
+# A lesson's failure stands in the table; whatever else goes wrong, Snakemake's account is shown.
 course: $(STAMP) ## run the lessons that changed, write build/, compare with what is committed
-	@$(PY) workflow/course.py
+	@account=$$(mktemp); trap 'rm $$account; $(GO_ON); exit 130' INT; \
+	$(PY) -m snakemake --quiet host 2>$$account && code=0 || code=$$?; \
+	grep "Nothing to be done" $$account; \
+	grep -q "cannot be locked" $$account || $(PY) workflow/table.py; \
+	[ $$code = 0 ] || { grep -q ^RuleException $$account || cat $$account; $(GO_ON); }; \
+	rm $$account; exit $$code
 
+# With FULL another comparison is made, and the lessons, which show the committed one, are left alone.
 figures: $(STAMP) ## train every method in full, write the tables of figures/, run the lessons
-	@$(PY) workflow/figures.py $(FULL)
+	@echo "Every method on every crowd: up to half an hour. What is done is kept."
+	@$(PY) -m snakemake --quiet rules host \
+		--snakefile workflow/full.smk --configfile profiles/full.yaml \
+		$(if $(FULL),--config $(FULL)) || { $(GO_ON); exit 1; }
+	@$(if $(FULL),,$(MAKE) --no-print-directory course)
 
 # A lesson runs once as this CPU computes it, with its own parameters: outputs and figures have to be
 # the committed ones; and once as an older CPU would, with small ones (tests/test_lessons.py).
@@ -47,6 +63,7 @@ test: $(STAMP) ## lint, unit tests, every lesson and solution against its stored
 	@failed=0; rm -rf build/test; \
 	$(PY) -m ruff check . || failed=1; \
 	$(PY) -m ruff format --check . || failed=1; \
+	$(PY) -m mypy || failed=1; \
 	$(PYTEST) $(NBVAL) tests notebooks || failed=1; \
 	echo "The figures that the lessons drew:"; \
 	$(PY) workflow/compare.py build/test || failed=1; \
@@ -57,6 +74,7 @@ quick: $(STAMP) ## unit tests alone, no lesson is run
 
 lab: $(STAMP) ## open the course in JupyterLab (more options: ARGS="--port 8890")
 	@$(PY) -m jupyterlab --ServerApp.root_dir=. $(ARGS) \
+		--FileContentsManager.pre_save_hook=workflow.lessons.as_committed \
 		--LabApp.default_url=/lab/tree/$(firstword $(sort $(wildcard notebooks/[0-9]*.ipynb)))
 
 data: $(STAMP) ## rebuild data/ from the public text (SOURCE=folder of text, MODEL=folder of weights)
@@ -65,6 +83,9 @@ data: $(STAMP) ## rebuild data/ from the public text (SOURCE=folder of text, MOD
 
 lessons: $(STAMP) ## maintainers: execute notebooks in place, refresh figures/ (ONLY="notebooks/03_*")
 	@LORE_OUT="$(CURDIR)" $(PY) workflow/lessons.py $(ONLY)
+
+rooms: $(STAMP) ## maintainers: draw the imports between the rooms into CONTRIBUTING.md
+	@$(PY) workflow/rooms.py
 
 # In a fresh environment, so that nothing else slips in. The build of torch is the index's choice.
 lock: ## maintainers: make requirements.lock again from pyproject.toml
@@ -78,6 +99,6 @@ lock: ## maintainers: make requirements.lock again from pyproject.toml
 	@mv build/new.lock requirements.lock && rm -rf build/lock
 
 clean: ## remove what was built; .venv stays (rm -rf .venv)
-	rm -rf build .snakemake .ruff_cache .hypothesis *.egg-info
+	rm -rf build .snakemake .ruff_cache .mypy_cache .hypothesis *.egg-info
 	find . -path ./.venv -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -print0 \
 		| xargs -0 rm -rf

@@ -1,36 +1,47 @@
-# One rule for all lessons. A lesson runs again when it, the library, the data, the pinned packages
-# or the runner change. The executed copy is a log because Snakemake keeps the logs of what failed
-# and deletes its outputs; the output is the receipt that workflow/run_lesson.py writes at the end.
+# One rule per lesson. Its figures are its outputs, so a deleted one is drawn again; the executed copy
+# is a log because Snakemake keeps the logs of what failed and deletes its outputs. A lesson runs
+# again when it, the pinned packages, or something that it imports, reads or shows has changed.
 import sys
 from glob import glob
 
+sys.path.insert(0, "workflow")
+from compare import LESSONS
+from rooms import needs
+from table import outputs
+
 PYTHON = sys.executable
-LIBRARY = sorted(glob("lore_core/**/*.py", recursive=True))
-DATA = sorted(glob("data/*.safetensors"))
-TABLES = sorted(glob("figures/*.csv"))  # what `make figures` wrote
-READ_TABLES = ("05", "06")
-
-
-wildcard_constraints:
-    lesson=r"[0-9][^/]*",
+NEEDS = {lesson: needs(f"notebooks/{lesson}.ipynb") for lesson in LESSONS}
+TABLES = glob("figures/*.csv")  # what `make figures` wrote
 
 
 rule all:
     input:
-        expand("build/{lesson}.json", lesson=glob_wildcards("notebooks/{lesson}.ipynb").lesson),
+        [outputs(lesson) for lesson in LESSONS],
+        expand("build/{lesson}.ipynb", lesson=LESSONS),
 
 
-rule lesson:
-    input:
-        lambda wildcards: TABLES if wildcards.lesson.startswith(READ_TABLES) else [],
-        "notebooks/{lesson}.ipynb",
-        "requirements.lock",
-        "workflow/run_lesson.py",
-        LIBRARY,
-        DATA,
-    output:
-        "build/{lesson}.json",
-    log:
-        "build/{lesson}.ipynb",
-    shell:
-        "{PYTHON:q} workflow/run_lesson.py {wildcards.lesson:q}"
+for lesson, files in NEEDS.items():
+
+    rule:
+        name:
+            f"lesson_{lesson}"
+        input:
+            files,
+            TABLES if "lore_core/evaluation/tables.py" in files else [],
+            "requirements.lock",
+        output:
+            outputs(lesson),
+        log:
+            notebook=f"build/{lesson}.ipynb",
+            said=f"build/{lesson}.log",
+        benchmark:
+            f"build/{lesson}.tsv"
+        params:
+            name=lesson,
+            number=lesson[:2],
+        shell:
+            "echo '  started   {params.name}'; rm -f build/figures/{params.number}_*; "
+            "{{ LORE_OUT=$PWD/build {PYTHON:q} -m papermill -k python3 --cwd notebooks "
+            "--no-progress-bar --execution-timeout 900 {input[0]:q} {log.notebook:q} && "
+            "touch build/{params.name}.done && ls {output}; }} >{log.said} 2>&1 && "
+            "echo '  finished  {params.name}'"

@@ -22,7 +22,7 @@ def run(config, folder):
     """Snakemake's account of a run of workflow/full.smk."""
     path = folder / "config.json"
     path.write_text(json.dumps(config))
-    command = [sys.executable, "-m", "snakemake", "--nolock", "--snakefile", "workflow/full.smk"]
+    command = [sys.executable, "-m", "snakemake", "--snakefile", "workflow/full.smk"]
     done = subprocess.run(
         [*command, "--configfile", path], cwd=ROOT, capture_output=True, text=True, check=False
     )

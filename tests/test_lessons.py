@@ -22,7 +22,7 @@ from headless import (
 
 NOTEBOOKS = LESSONS + SOLUTIONS
 MACHINE_PATH = re.compile(r"(?<![\w.])/(home|root|tmp|work|Users)/|[A-Z]:\\+Users")
-TRIAL = ROOT / "notebooks" / "trial.yaml"
+TRIAL = ROOT / "tests" / "trial.yaml"
 
 
 def test_there_are_lessons():
@@ -87,10 +87,10 @@ def test_figures_go_where_the_reader_says(path):
 
 
 def trial_parameters(path):
-    """Other values than the lesson's own, from notebooks/trial.yaml."""
+    """Other values than the lesson's own, from tests/trial.yaml."""
     trials = yaml.safe_load(TRIAL.read_text()) or {}
     if path.stem not in trials:
-        pytest.fail(f"notebooks/trial.yaml has no entry {path.stem}: which parameters to try?")
+        pytest.fail(f"tests/trial.yaml has no entry {path.stem}: which parameters to try?")
     return trials[path.stem]
 
 

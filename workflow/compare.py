@@ -3,95 +3,69 @@
     compare.py FOLDER      FOLDER/figures/*.json against figures/*.json, for every lesson
 
 Two numbers are the same when they differ by at most 0.02, or by 1 % of the committed one: another
-processor adds up in another order, and what is trained passes that on. Text, names and lengths
-have to be equal. Nothing here imports torch, so that it starts at once.
+processor adds up in another order, and what is trained passes that on. Text and names have to be
+equal. Nothing here imports torch, so that it starts at once.
 """
 
 import json
 import math
 import sys
-from collections.abc import Collection, Iterator
 from pathlib import Path
 
-import receipts
-
+ROOT = Path(__file__).parents[1]
+LESSONS = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
 ABSOLUTE, RELATIVE = 0.02, 0.01
 SAME = "as committed"
-Difference = tuple[float, str]  # its size, and what it is in words
 
 
-def differences(fresh, committed, where: str = "") -> Iterator[Difference]:
-    """Each place where two JSON trees disagree."""
-    if isinstance(committed, dict) and isinstance(fresh, dict):
-        for key in committed | fresh:
-            if key not in fresh:
-                yield math.inf, f"{where}{key} is missing"
-            elif key not in committed:
-                yield math.inf, f"{where}{key} is new"
-            else:
-                yield from differences(fresh[key], committed[key], f"{where}{key} / ")
-    elif isinstance(committed, list) and isinstance(fresh, list):
-        if len(fresh) != len(committed):
-            yield math.inf, f"{where}{len(fresh)} items instead of {len(committed)}"
-        for i, pair in enumerate(zip(fresh, committed, strict=False)):
-            yield from differences(*pair, f"{where}{i} / ")
-    elif not same(fresh, committed):
-        size = abs(fresh - committed) if numbers(fresh, committed) else math.inf
-        yield size, f"{where.removesuffix(' / ')} is {short(fresh)}, committed {short(committed)}"
+def leaves(tree: object, path: str = "") -> dict[str, object]:
+    """What hangs in a JSON tree, by path; an empty branch is a leaf."""
+    if not isinstance(tree, dict | list) or not tree:
+        return {path.removeprefix(" / "): tree}
+    branches = tree.items() if isinstance(tree, dict) else enumerate(tree)
+    below = [leaves(branch, f"{path} / {key}") for key, branch in branches]
+    return {place: leaf for found in below for place, leaf in found.items()}
 
 
-def same(fresh, committed) -> bool:
-    if numbers(fresh, committed):
-        return math.isclose(fresh, committed, rel_tol=0, abs_tol=tolerance(committed))
-    return type(fresh) is type(committed) and fresh == committed
+def differences(fresh: object, committed: object) -> list[tuple[float, str]]:
+    """How far two JSON trees are apart, and where, in words; the largest difference first."""
+    new, old = leaves(fresh), leaves(committed)
+    found = []
+    for place in new | old:
+        here, there = new.get(place, "missing"), old.get(place, "nothing")
+        found.append((distance(here, there), f"{place} is {here!s:.40}, committed {there!s:.40}"))
+    return sorted((one for one in found if one[0] > 0), key=lambda one: -one[0])
 
 
-def tolerance(committed: float) -> float:
-    return max(ABSOLUTE, RELATIVE * abs(committed))
-
-
-def short(value) -> str:
-    return str(value) if len(str(value)) <= 40 else f"{str(value)[:40]}…"
-
-
-def numbers(*values) -> bool:
-    return all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
+def distance(fresh: object, committed: object) -> float:
+    """Between two leaves: 0 if they count as the same, infinite if they are not both numbers."""
+    if type(fresh) in (int, float) and type(committed) in (int, float):
+        size = abs(fresh - committed)
+        if size <= max(ABSOLUTE, RELATIVE * abs(committed)):
+            return 0
+        return math.inf if math.isnan(size) else size
+    return 0 if type(fresh) is type(committed) and fresh == committed else math.inf
 
 
 def read(folder: Path, lesson: str) -> dict[str, object]:
     """What the figures of a lesson show, by name."""
-    return {p.stem: shown(p) for p in sorted(folder.glob(f"{lesson.split('_')[0]}_*.json"))}
+    shown = {}
+    for path in sorted(folder.glob(f"{lesson[:2]}_*.json")):
+        try:
+            shown[path.stem] = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            shown[path.stem] = "not readable"
+    return shown
 
 
-def shown(path: Path) -> object:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        return "not readable"
-
-
-def report(lesson: str, folder: Path, drawn: Collection[str] | None = None) -> str:
-    """One line: "as committed", or the largest difference and how many more there are.
-
-    `drawn` names the files that the lesson wrote; what lies beside them is of an earlier run.
-    """
-    committed, fresh = read(receipts.COMMITTED, lesson), read(folder, lesson)
-    if drawn is not None:
-        fresh = {name: numbers for name, numbers in fresh.items() if f"{name}.json" in drawn}
-    found = sorted(differences(fresh, committed), key=lambda difference: -difference[0])
-    if not found:
-        return SAME
+def report(lesson: str, folder: Path) -> str:
+    """One line: "as committed", or the largest difference and how many more there are."""
+    found = differences(read(folder, lesson), read(ROOT / "figures", lesson))
     more = f" ({len(found) - 1} more differ)" if len(found) > 1 else ""
-    return f"{found[0][1]}{more}"
-
-
-def main(folder: Path) -> int:
-    """The report of all lessons, and 1 if one of them is not as committed."""
-    lines = {lesson: report(lesson, folder / "figures") for lesson in receipts.lessons()}
-    for lesson, line in lines.items():
-        print(f"  {lesson:<32} {line}")
-    return int(set(lines.values()) != {SAME})
+    return f"{found[0][1]}{more}" if found else SAME
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    lines = {lesson: report(lesson, Path(sys.argv[1]) / "figures") for lesson in LESSONS}
+    print("\n".join(f"  {lesson:<32} {line}" for lesson, line in lines.items()))
+    sys.exit(set(lines.values()) != {SAME})

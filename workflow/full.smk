@@ -3,50 +3,45 @@
 # profiles/full.yaml; another configuration makes another comparison.
 import json
 import sys
-from glob import glob
+
+sys.path.insert(0, "workflow")
+from rooms import needs
 
 PYTHON = sys.executable
-DRAWING = {"lore_core/plotting/plots.py", "lore_core/plotting/style.py", "lore_core/evaluation/tables.py"}  # train nothing
-LIBRARY = sorted(set(glob("lore_core/**/*.py", recursive=True)) - DRAWING)
-DATA = sorted(glob("data/*.safetensors"))
+WORK, OUT, CROWDS = config["work"], config["out"], config["concentrations"]
 SAME_FOR_ALL = ("n_seen", "n_unseen", "n_pairs", "pool", "counts", "repeats", "shots", "seed")
-RESULTS = [
-    f"{config['work']}/{concentration}/{method}.safetensors"
-    for concentration in config["concentrations"]
-    for method in config["methods"] + config["asides"] * (concentration == config["concentrations"][0])
-]
-
-
-wildcard_constraints:
-    concentration=r"[0-9.]+",
+METHODS = {CROWDS[0]: config["methods"] + config["asides"]}  # every other crowd: the methods
 
 
 rule tables:
     input:
-        RESULTS,
-        "lore_core/evaluation/tables.py",
-        script="workflow/tables.py",
+        needs("workflow/tables.py"),
+        results=[
+            f"{WORK}/{crowd}/{method}.safetensors"
+            for crowd in CROWDS
+            for method in METHODS.get(crowd, config["methods"])
+        ],
     output:
-        expand("{out}/{table}.csv", out=config["out"], table=["table_1", "few_shot", "best_of_n"]),
-        f"{config['out']}/tables.sha256",
+        expand("{out}/{table}.csv", out=OUT, table=["table_1", "few_shot", "best_of_n"]),
+        f"{OUT}/tables.sha256",
     params:
         config=json.dumps(config),
     shell:
-        "{PYTHON:q} {input.script:q} {params.config:q} {RESULTS:q}"
+        "{PYTHON:q} workflow/tables.py {params.config:q} {input.results:q}"
 
 
 rule compete:
     input:
-        LIBRARY,
-        DATA,
+        needs("workflow/compete.py"),
         "requirements.lock",
-        script="workflow/compete.py",
     output:
-        "{work}/{{concentration}}/{{method}}.safetensors".format(work=config["work"]),
+        WORK + "/{concentration}/{method}.safetensors",
+    benchmark:
+        WORK + "/{concentration}/{method}.tsv"
     params:
         rules=lambda wildcards: json.dumps(
             {key: config[key] for key in SAME_FOR_ALL}
             | {"concentration": float(wildcards.concentration)}
         ),
     shell:
-        "{PYTHON:q} {input.script:q} {wildcards.method:q} {params.rules:q} {output:q}"
+        "{PYTHON:q} workflow/compete.py {wildcards.method:q} {params.rules:q} {output:q}"

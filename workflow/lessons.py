@@ -3,11 +3,8 @@
 - `lessons.py`: every lesson and solution
 - `lessons.py notebooks/03_*.ipynb`: these
 - `lessons.py notebooks/03_new.py`: a draft in jupytext's percent format becomes 03_new.ipynb
-- `lessons.py --check`: execute nothing; fail if a notebook is not as this tool leaves it
 """
 
-import argparse
-import os
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -17,6 +14,8 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
+from lore_core.tools.files import whole
+
 ROOT = Path(__file__).parents[1]
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -24,18 +23,26 @@ METADATA = {
 }
 
 
-def committed() -> list[Path]:
-    notebooks = ROOT / "notebooks"
-    return sorted(notebooks.glob("*.ipynb")) + sorted(notebooks.glob("solutions/*.ipynb"))
+def without_traces(notebook: dict) -> None:
+    """Take out, in place, what kernels, timers and editors write about themselves."""
+    notebook["metadata"] = nbformat.from_dict(METADATA)
+    for cell in notebook["cells"]:
+        tags = cell["metadata"].get("tags")
+        cell["metadata"] = nbformat.from_dict({"tags": tags} if tags else {})
+
+
+def as_committed(path: str, model: dict, **_) -> None:
+    """Before JupyterLab saves (`make lab`): a lesson that was only opened stays as it was."""
+    if model["type"] == "notebook" and path.strip("/").startswith("notebooks/"):
+        without_traces(model["content"])
 
 
 def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Only what a reader needs: no timings, no tool's metadata, cells numbered in order."""
-    notebook.metadata = nbformat.from_dict(METADATA)
+    """Only what a reader needs, cells numbered in order."""
+    without_traces(notebook)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number:02d}"
-        cell.metadata = {"tags": cell.metadata.tags} if cell.metadata.get("tags") else {}
         cell.pop("attachments", None)
     return notebook
 
@@ -45,45 +52,23 @@ def text(notebook: nbformat.NotebookNode) -> str:
     return nbformat.writes(notebook) + "\n"
 
 
-def write(path: Path, content: str) -> None:
-    """All or nothing."""
-    half = path.with_suffix(".part")
-    half.write_text(content, encoding="utf-8")
-    os.replace(half, path)
-
-
 def execute(path: Path) -> str | None:
     """What went wrong, if anything. A notebook that fails stays as it was."""
     notebook = clean(jupytext.read(path))
     place = {"metadata": {"path": str(path.parent)}}
-    client = NotebookClient(notebook, timeout=900, coalesce_streams=True, resources=place)
     try:
-        client.execute()
+        NotebookClient(notebook, timeout=900, coalesce_streams=True, resources=place).execute()
     except CellExecutionError as error:
         return f"{path.name}: {error}"
-    write(path.with_suffix(".ipynb"), text(clean(notebook)))
+    with whole(path.with_suffix(".ipynb")) as unfinished:
+        unfinished.write_text(text(clean(notebook)), encoding="utf-8")
     print(f"  executed {path.relative_to(ROOT).with_suffix('.ipynb')}", flush=True)
-
-
-def is_clean(path: Path) -> bool:
-    content = path.read_text(encoding="utf-8")
-    return content == text(clean(nbformat.reads(content, as_version=4)))
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("notebooks", nargs="*", type=Path, help="default: all of them")
-    parser.add_argument("--check", action="store_true", help="execute nothing, only look")
-    options = parser.parse_args()
-    paths = [path.resolve() for path in options.notebooks] or committed()
-    if options.check:
-        problems = [f"not clean: {path.relative_to(ROOT)}" for path in paths if not is_clean(path)]
-    else:
-        with ProcessPoolExecutor(2) as pool:
-            problems = [problem for problem in pool.map(execute, paths) if problem]
-    print("\n".join(problems), end="\n" if problems else "")
-    return len(problems) > 0
+    return None
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    everything = sorted((ROOT / "notebooks").glob("**/[0-9]*.ipynb"))
+    paths = [Path(name).resolve() for name in sys.argv[1:]] or everything
+    with ProcessPoolExecutor(2) as pool:
+        problems = [problem for problem in pool.map(execute, paths) if problem]
+    sys.exit("\n".join(problems) or None)

@@ -1,43 +1,54 @@
-"""The table at the end of `make course`: lesson, seconds, figures, and a reproduction report."""
+"""The table at the end of `make course`: every lesson, its seconds and figures, and the numbers."""
 
 import json
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
-import compare
-import receipts
+from compare import ABSOLUTE, LESSONS, RELATIVE, ROOT, report
 
-NOTE = """
-Figures and their numbers are in build/figures/. As committed: every number is within {absolute:g}
-of the one in figures/, or within {relative:.0%} of it."""
+BUILD = ROOT / "build"
+NOTE = f"""
+Figures and their numbers are in build/figures/. As committed: every number is within {ABSOLUTE:g}
+of the one in figures/, or within {RELATIVE:.0%} of it."""
 
 
-def has_failed(lesson: str) -> bool:
-    """No receipt, and a copy that ends in an error. (No copy: it was not run.)"""
-    try:
-        cells = json.loads(receipts.executed(lesson).read_text())["cells"]
-    except (OSError, ValueError, KeyError, TypeError):  # no copy, or something else
-        return False
-    outputs = [output for cell in cells for output in cell.get("outputs", [])]
-    return any(output["output_type"] == "error" for output in outputs)
+def outputs(lesson: str) -> list[str]:
+    """The figures that a lesson has to draw: the committed ones. A new lesson leaves a mark."""
+    committed = sorted((ROOT / "figures").glob(f"{lesson[:2]}_*.[js]*"))
+    return [f"build/figures/{path.name}" for path in committed] or [f"build/{lesson}.done"]
+
+
+def errors(copy: Path) -> Iterator[str]:
+    """Which cells of an executed notebook failed, and what Python said."""
+    for cell in json.loads(copy.read_text(encoding="utf-8"))["cells"]:
+        for output in cell.get("outputs", []):
+            if output["output_type"] == "error":
+                said = f"{output['ename']}: {output['evalue']}".splitlines()[0]
+                yield f"cell {cell['execution_count']}: {said}"
+
+
+def failure(lesson: str) -> str:
+    """Why a lesson is not done: its first error, or what was said last."""
+    copy, account = BUILD / f"{lesson}.ipynb", BUILD / f"{lesson}.log"
+    with suppress(OSError, ValueError, KeyError, StopIteration):
+        return f"failed in {next(errors(copy))} (see build/{copy.name})"
+    with suppress(OSError, IndexError):
+        return f"not finished: {account.read_text().splitlines()[-1]} (see build/{account.name})"
+    return "not run"
 
 
 def row(lesson: str) -> tuple[str, ...]:
-    if receipt := receipts.read(lesson):
-        pictures = [name for name in receipt["figures"] if name.endswith(".svg")]
-        numbers = compare.report(lesson, receipts.FIGURES, receipt["figures"])
-        return lesson, f"{receipt['seconds']:.1f}", ", ".join(pictures) or "none", numbers
-    if has_failed(lesson):
-        return lesson, "failed", f"see build/{lesson}.ipynb", ""
-    return lesson, "not run", "", ""
-
-
-def show() -> None:
-    rows = [("lesson", "seconds", "figures", "numbers"), *map(row, receipts.lessons())]
-    names, _, figures, _ = (max(map(len, column)) for column in zip(*rows, strict=True))
-    print()
-    for lesson, seconds, drawn, numbers in rows:
-        print(f"{lesson:<{names}}  {seconds:>7}  {drawn:<{figures}}  {numbers}".rstrip())
-    print(NOTE.format(absolute=compare.ABSOLUTE, relative=compare.RELATIVE))
+    files, clock = list(map(Path, outputs(lesson))), BUILD / f"{lesson}.tsv"
+    if not clock.exists() or not all((ROOT / file).exists() for file in files):
+        return lesson, "-", "-", failure(lesson)
+    seconds = float(clock.read_text().splitlines()[1].split()[0])
+    pictures = [file.name for file in files if file.suffix == ".svg"]
+    return lesson, f"{seconds:.1f}", ", ".join(pictures) or "-", report(lesson, BUILD / "figures")
 
 
 if __name__ == "__main__":
-    show()
+    rows = [("lesson", "seconds", "figures", "numbers"), *map(row, LESSONS)]
+    a, b, c, _ = (max(map(len, column)) for column in zip(*rows, strict=True))
+    lines = [f"{one:<{a}}  {two:>{b}}  {three:<{c}}  {four}" for one, two, three, four in rows]
+    print("\n".join(["", *lines, NOTE]))

@@ -1,0 +1,100 @@
+"""What a notebook or a script stands on, and a drawing of the rooms, both from the imports.
+
+Run by itself, it draws who imports whom in lore_core into CONTRIBUTING.md
+"""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import grimp
+from IPython.core.inputtransformer2 import TransformerManager
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "CONTRIBUTING.md"
+BEGIN, END = "<!-- rooms: begin -->", "<!-- rooms: end -->"
+
+
+@cache
+def graph() -> grimp.ImportGraph:
+    return grimp.build_graph("lore_core", cache_dir=None)
+
+
+def needs(path: str) -> list[str]:
+    """A notebook or a script, the modules that it reaches, the files of data/ that they name."""
+    code = {file(module) for module in reached(imported(ROOT / path))}
+    said = "".join(path.read_text(encoding="utf-8") for path in code)
+    files = (ROOT / "data").glob("*.*")
+    data = {path for path in files if f'"{path.name.split(".")[0]}' in said}
+    return [path, *sorted(str(path.relative_to(ROOT)) for path in code | data)]
+
+
+def imported(path: Path) -> set[str]:
+    """The modules of lore_core that its import statements name."""
+    found = set()
+    for node in syntax(path):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found & graph().modules
+
+
+def syntax(path: Path) -> Iterator[ast.AST]:
+    """The statements of a script, or of a notebook's code cells; of a broken one, none."""
+    with suppress(ValueError, KeyError, SyntaxError):  # whoever runs it hears what is wrong
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".ipynb":
+            cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
+            python = TransformerManager().transform_cell  # a line such as `%time` is none
+            text = "".join(python("".join(cell["source"])) for cell in cells)
+        yield from ast.walk(ast.parse(text))
+
+
+def reached(modules: set[str]) -> set[str]:
+    """These modules, the packages around them, what all of them import, and so on."""
+    found: set[str] = set()
+    while modules:
+        found |= modules
+        packages = {module.rpartition(".")[0] for module in modules} - {""}
+        modules = packages.union(*map(graph().find_modules_directly_imported_by, modules)) - found
+    return found
+
+
+def file(module: str) -> Path:
+    path = ROOT / module.replace(".", "/")
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def room(module: str) -> str:
+    """The package that a module lies in; those that lie in none are the paper."""
+    name = module.split(".")[1]
+    return name if (ROOT / "lore_core" / name).is_dir() else "paper"
+
+
+def arrows() -> dict[str, list[str]]:
+    """Which rooms each room imports. The door, lore_core/__init__.py, belongs to none."""
+    found: dict[str, set[str]] = {}
+    for module in graph().modules - {"lore_core"}:
+        targets = graph().find_modules_directly_imported_by(module) - {"lore_core"}
+        found.setdefault(room(module), set()).update(map(room, targets))
+    return {name: sorted(found[name] - {name}) for name in sorted(found)}
+
+
+def drawing() -> str:
+    """A mermaid graph, from the top down. Rooms that import each other raise a CycleError."""
+    order = [*TopologicalSorter(arrows()).static_order()][::-1]
+    nodes = [f"    {name}" for name in order if name != "paper"]
+    edges = [f"    {name} --> {target}" for name in order for target in arrows()[name]]
+    paper = '    paper["lore_core/ (the paper)"]'
+    return "\n".join([BEGIN, "```mermaid", "flowchart TD", paper, *nodes, *edges, "```", END])
+
+
+if __name__ == "__main__":
+    page = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(re.sub(f"{BEGIN}.*{END}", drawing(), page, flags=re.S), encoding="utf-8")
