@@ -2,7 +2,9 @@
 
 import ast
 import re
+from pathlib import Path
 
+import lessons
 import papermill as pm
 import pytest
 import yaml
@@ -19,6 +21,7 @@ from headless import (
     read,
     run,
 )
+from jupyter_server.services.contents.largefilemanager import LargeFileManager
 
 NOTEBOOKS = LESSONS + SOLUTIONS
 MACHINE_PATH = re.compile(r"(?<![\w.])/(home|root|tmp|work|Users)/|[A-Z]:\\+Users")
@@ -56,6 +59,54 @@ def test_metadata_is_the_notebook_s_own(path):
     notebook = read(path)
     assert set(notebook.metadata) == {"kernelspec", "language_info"}
     assert {key for cell in notebook.cells for key in cell.metadata} <= {"tags"}
+
+
+@each(NOTEBOOKS)
+def test_a_notebook_is_as_make_lessons_leaves_it(path):
+    assert path.read_text(encoding="utf-8") == lessons.text(lessons.clean(read(path)))
+
+
+@pytest.fixture
+def jupyter(tmp_path, monkeypatch):
+    """What saves a notebook for JupyterLab, with the hook of `make lab`."""
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.syspath_prepend(str(ROOT))  # from where `make lab` starts
+    [hook] = re.findall(r"pre_save_hook=(\S+)", (ROOT / "Makefile").read_text())
+    return LargeFileManager(root_dir=str(tmp_path), pre_save_hook=hook)
+
+
+def save_as_opened(jupyter, path, edit=None):
+    """Open a copy, let the kernel and the editor leave their marks, save; what the file is then."""
+    lesson = Path(jupyter.root_dir) / "notebooks" / path.name
+    lesson.write_bytes(path.read_bytes())
+    model = jupyter.get(f"notebooks/{path.name}", content=True)
+    notebook = model["content"]
+    notebook["metadata"]["kernelspec"]["display_name"] = "Python 3 (ipykernel)"
+    notebook["metadata"]["language_info"] |= {"version": "3.99", "file_extension": ".py"}
+    notebook["metadata"]["widgets"] = {}
+    for cell in notebook["cells"]:
+        cell["metadata"] |= {"editable": True, "execution": {"iopub.status.busy": "now"}}
+    if edit:
+        notebook["cells"][0]["source"] = edit
+    jupyter.save(model, f"notebooks/{path.name}")
+    return lesson.read_bytes()
+
+
+@each(NOTEBOOKS)
+def test_opening_it_in_jupyterlab_changes_no_byte(path, jupyter):
+    assert save_as_opened(jupyter, path) == path.read_bytes()
+
+
+def test_an_edit_in_jupyterlab_is_kept_and_nothing_else_changes(jupyter):
+    edited = read(LESSONS[0])
+    edited.cells[0].source = "another title"
+    assert save_as_opened(jupyter, LESSONS[0], "another title").decode() == lessons.text(edited)
+
+
+def test_a_notebook_outside_the_course_is_saved_as_it_is():
+    model = {"type": "notebook", "content": {"metadata": {"kernelspec": "R"}, "cells": []}}
+    lessons.as_committed(path="mine/some.ipynb", model=model)
+    assert model["content"]["metadata"] == {"kernelspec": "R"}
 
 
 @each(NOTEBOOKS)

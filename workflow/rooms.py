@@ -17,6 +17,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "CONTRIBUTING.md"
+NAME = re.compile(r'"([\w-]+)["./]')  # "alpaca_eval.safetensors", or its first part alone
 BEGIN, END = "<!-- rooms: begin -->", "<!-- rooms: end -->"
 
 
@@ -28,9 +29,8 @@ def graph() -> grimp.ImportGraph:
 def needs(path: str) -> list[str]:
     """A notebook or a script, the modules that it reaches, the files of data/ that they name."""
     code = {file(module) for module in reached(imported(ROOT / path))}
-    said = "".join(path.read_text(encoding="utf-8") for path in code)
-    files = (ROOT / "data").glob("*.*")
-    data = {path for path in files if f'"{path.name.split(".")[0]}' in said}
+    named = {name for path in code for name in NAME.findall(path.read_text(encoding="utf-8"))}
+    data = {path for path in (ROOT / "data").glob("*.*") if path.name.split(".")[0] in named}
     return [path, *sorted(str(path.relative_to(ROOT)) for path in code | data)]
 
 
@@ -89,10 +89,10 @@ def arrows() -> dict[str, list[str]]:
 def drawing() -> str:
     """A mermaid graph, from the top down. Rooms that import each other raise a CycleError."""
     order = [*TopologicalSorter(arrows()).static_order()][::-1]
-    nodes = [f"    {name}" for name in order if name != "paper"]
+    label = {"paper": '["lore_core/ (the paper)"]'}
+    nodes = [f"    {name}{label.get(name, '')}" for name in order]
     edges = [f"    {name} --> {target}" for name in order for target in arrows()[name]]
-    paper = '    paper["lore_core/ (the paper)"]'
-    return "\n".join([BEGIN, "```mermaid", "flowchart TD", paper, *nodes, *edges, "```", END])
+    return "\n".join([BEGIN, "```mermaid", "flowchart TD", *nodes, *edges, "```", END])
 
 
 if __name__ == "__main__":
