@@ -11,6 +11,7 @@ import json
 import math
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 LESSONS = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
@@ -37,7 +38,7 @@ def differences(fresh: object, committed: object) -> list[tuple[float, str]]:
     return sorted((one for one in found if one[0] > 0), key=lambda one: -one[0])
 
 
-def distance(fresh: object, committed: object) -> float:
+def distance(fresh: Any, committed: Any) -> float:
     """Between two leaves: 0 if they count as the same, infinite if they are not both numbers."""
     if type(fresh) in (int, float) and type(committed) in (int, float):
         size = abs(fresh - committed)

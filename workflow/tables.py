@@ -11,7 +11,8 @@ from lore_core.evaluation import report, tables
 from lore_core.evaluation.benchmark import Result
 
 if __name__ == "__main__":
-    config, crowds = json.loads(sys.argv[1]), {}
+    config = json.loads(sys.argv[1])
+    crowds: dict[float, report.Crowd] = {}
     for path in map(Path, sys.argv[2:]):
         crowds.setdefault(float(path.parent.name), {})[path.stem] = Result.load(path)
     made = report.report(crowds, config["counts"], config["shots"], config["n_pairs"])
