@@ -17,9 +17,9 @@ install() {
 }
 
 command -v "$python" >/dev/null ||
-    stop "$python was not found. Install Python 3.11 or newer, or say which: make PYTHON=python3.12"
-"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-    stop "Python 3.11 or newer is needed, $python is $("$python" --version 2>&1). Another one: make PYTHON=python3.12"
+    stop "$python was not found. Install Python 3.11 to 3.13, or say which: make PYTHON=python3.12"
+"$python" -c 'import sys; sys.exit(not (3, 11, 5) <= sys.version_info < (3, 14))' ||
+    stop "Python 3.11.5 to 3.13 is needed, $python is $("$python" --version 2>&1). Another one: make PYTHON=python3.12"
 "$python" -c 'import venv, ensurepip' 2>/dev/null ||
     stop "$python has no venv module. On Debian and Ubuntu: apt install python3-venv"
 free=$(df -Pk . | awk 'NR == 2 {print $4}')
