@@ -47,13 +47,15 @@ course: $(STAMP) ## run the lessons that changed, write build/, compare with wha
 	[ $$code = 0 ] || { grep -q ^RuleException $$account || cat $$account; $(GO_ON); }; \
 	rm $$account; exit $$code
 
-# With FULL another comparison is made, and the lessons, which show the committed one, are left alone.
+# With FULL (changes of the profile) or another PROFILE another benchmark is made, and the lessons,
+# which show the committed one, are left alone.
+figures: PROFILE ?= profiles/full.yaml
 figures: $(STAMP) ## train every method in full, write the tables of figures/, run the lessons
-	@echo "Every method on every crowd: up to half an hour. What is done is kept."
+	@echo "Every method on every crowd of $(PROFILE). What is done is kept."
 	@$(PY) -m snakemake --quiet rules host \
-		--snakefile workflow/full.smk --configfile profiles/full.yaml \
+		--snakefile workflow/full.smk --configfile $(PROFILE) \
 		$(if $(FULL),--config $(FULL)) || { $(GO_ON); exit 1; }
-	@$(if $(FULL),,$(MAKE) --no-print-directory course)
+	@$(if $(FULL)$(PROFILE:profiles/full.yaml=),,$(MAKE) --no-print-directory course)
 
 # A lesson runs once as this CPU computes it, with its own parameters: outputs and figures have to be
 # the committed ones; and once as an older CPU would, with small ones (tests/test_lessons.py).
@@ -90,7 +92,7 @@ rooms: $(STAMP) ## maintainers: draw the imports between the rooms into CONTRIBU
 # In a fresh environment, so that nothing else slips in. The build of torch is the index's choice.
 lock: ## maintainers: make requirements.lock again from pyproject.toml
 	@rm -rf build/lock && $(PYTHON) -m venv build/lock
-	@build/lock/bin/python -m pip install -qq "$$(grep -o 'torch==[0-9.]*' pyproject.toml)"
+	@build/lock/bin/python -m pip install -qq "$$(grep '^torch==' requirements.lock)"
 	@build/lock/bin/python -m pip install -qq -e '.[notebooks,hub,batch,dev]'
 	@build/lock/bin/python -m pip check
 	@{ sed -n '/^#/p' requirements.lock; build/lock/bin/python -m pip freeze --all 2>/dev/null \

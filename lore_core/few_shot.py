@@ -13,14 +13,16 @@ answer is the same bit for bit each time; a GPU adds up in no fixed order.
 import torch
 from torch import Tensor
 
-from lore_core.newton import Shots, inside, newton
+from lore_core.initial import initial_logits
 from lore_core.objective import average, pair_loss
 from lore_core.preferences import Preferences, check_world
 from lore_core.recipes import FEW_SHOT, FewShot, Recipe
 from lore_core.responses import Responses
 from lore_core.reward import LowRankReward
 from lore_core.scores import pair_margins
-from lore_core.tools import checks, devices, draws
+from lore_core.simplex_logistic import SimplexLogistic, best_weights, inside
+from lore_core.tools import checks, devices
+from lore_core.tools.devices import Device
 from lore_core.tools.ragged import rectangles
 
 
@@ -31,7 +33,7 @@ def fit_weights(
     recipe: FewShot = FEW_SHOT,
     init: Tensor | None = None,
     seed: int = 0,
-    device=None,
+    device: Device = None,
 ) -> Tensor:
     """Fit the weights of new users with the basis frozen, all users at once.
 
@@ -56,18 +58,21 @@ def fit_weights(
     """
     check(reward, responses, preferences, recipe)
     checks.whole_number("seed", seed, at_least=0)
-    home, device = responses.embeddings.device, devices.pick(device)
-    reward, pairs = reward.to(home), preferences.to(home)
-    gaps = reward.gaps(responses.embeddings, pairs) / recipe.temperature
+    device = devices.pick(device)
+    home = responses.embeddings.device
+    reward = reward.to(home)
+    pairs = preferences.to(home)
+    gaps = reward.gaps(responses, pairs) / recipe.temperature
     checks.finite("margins", gaps, f"temperature {recipe.temperature:g} is too small for them")
-    crowd, given = reward.crowd_weights, given_logits(init, pairs.n_users, reward.rank)
-    here = gaps.to(device), pairs.to(device)
+    crowd = reward.crowd_weights
+    shape = pairs.n_users, reward.rank
     if recipe.optimizer == "adam":
-        logits = random_logits(pairs.n_users, reward.rank, seed) if given is None else given
-        weights = adam_weights(*here, logits, recipe)
+        logits = initial_logits(init, shape, seed)
+        weights = adam_weights(gaps.to(device), pairs.to(device), logits, recipe)
     else:
-        start = crowd.expand(pairs.n_users, -1) if given is None else given.double().softmax(-1)
-        weights = newton_weights(*here, start.to(device), crowd.to(device), recipe)
+        given = crowd if init is None else initial_logits(init, shape, seed).double().softmax(-1)
+        start = given.expand(shape)
+        weights = newton_weights(gaps.to(device), pairs.to(device), start, crowd, recipe)
     checks.finite("weights", weights, "the start or the learning rate is too large")
     return torch.where((pairs.counts > 0)[:, None], weights.to(gaps), crowd)
 
@@ -76,10 +81,11 @@ def newton_weights(
     gaps: Tensor, pairs: Preferences, start: Tensor, crowd: Tensor, recipe: FewShot
 ) -> Tensor:
     """Each user's one best answer; the start only says where the search begins."""
-    weights, prior = inside(start), recipe.prior * inside(crowd)
-    for users, places, there in rectangles(pairs.user, pairs.n_users):
-        shots = Shots(gaps.double()[places] * there[..., None], prior)
-        weights[users] = newton(shots, weights[users], recipe.steps)
+    weights = inside(start.to(gaps.device))
+    prior = checks.number("prior", recipe.prior) * inside(crowd.to(gaps.device))
+    for users, positions, mask in rectangles(pairs.user, pairs.n_users):
+        shots = SimplexLogistic(gaps.double()[positions] * mask[..., None], prior)
+        weights[users] = best_weights(shots, weights[users], recipe.steps)
     return weights
 
 
@@ -87,7 +93,7 @@ def newton_weights(
 def adam_weights(gaps: Tensor, pairs: Preferences, logits: Tensor, recipe: FewShot) -> Tensor:
     """Weights after the recipe's Adam steps on the users' logits: the paper's few-shot fit."""
     logits = logits.detach().to(gaps, copy=True).requires_grad_()
-    optimizer = torch.optim.Adam([logits], lr=recipe.learning_rate)
+    optimizer = torch.optim.Adam([logits], lr=checks.number("learning_rate", recipe.learning_rate))
     for _ in range(recipe.steps):
         margins = pair_margins(gaps, logits.softmax(-1), pairs.user)
         loss = average(pair_loss(margins), pairs, "user")
@@ -97,28 +103,13 @@ def adam_weights(gaps: Tensor, pairs: Preferences, logits: Tensor, recipe: FewSh
     return logits.detach().softmax(-1)
 
 
-def random_logits(n_users: int, rank: int, seed: int) -> Tensor:
-    """Normal logits (N, K), drawn in float64 from `seed`."""
-    return draws.normal(draws.generator(seed), n_users, rank)
-
-
-def given_logits(init: Tensor | None, n_users: int, rank: int) -> Tensor | None:
-    """The start that was asked for, if any, or a ValueError if it does not fit."""
-    if init is None:
-        return None
-    logits = checks.float_matrix("init", init)
-    if logits.shape != (n_users, rank):
-        raise ValueError(f"init has shape {tuple(logits.shape)}, expected logits {(n_users, rank)}")
-    return logits
-
-
 def check(reward: LowRankReward, responses: Responses, pairs: Preferences, recipe: FewShot) -> None:
     """Say what is wrong with the arguments before any work is done."""
-    checks.kind("reward", reward, LowRankReward)
+    checks.instance_of("reward", reward, LowRankReward)
     check_world(responses, pairs)
     if isinstance(recipe, Recipe):
         raise ValueError(
             "recipe is a Recipe, which fits a basis; for new users' weights use recipes.FEW_SHOT, "
             "recipes.PAPER_FEW_SHOT, or a FewShot of your own"
         )
-    checks.kind("recipe", recipe, FewShot)
+    checks.instance_of("recipe", recipe, FewShot)

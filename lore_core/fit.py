@@ -10,15 +10,17 @@ import torch
 from torch import Tensor
 
 from lore_core.descent import descend
-from lore_core.initial import check_scale, given_start, pair_scale, random_start
+from lore_core.initial import initial_values
 from lore_core.objective import Objective
 from lore_core.preferences import Preferences, check_training
 from lore_core.recipes import FewShot, Recipe
 from lore_core.reference import unit_column
 from lore_core.responses import Responses
 from lore_core.reward import LowRankReward
+from lore_core.scale import training_unit
 from lore_core.scores import logits_of
 from lore_core.tools import checks, devices
+from lore_core.tools.devices import Device
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +47,7 @@ def fit_basis(
     recipe: Recipe | None = None,
     init: tuple[Tensor, Tensor] | None = None,
     seed: int = 0,
-    device=None,
+    device: Device = None,
     *,
     validation: Preferences | None = None,
     reference: Tensor | None = None,
@@ -73,42 +75,38 @@ def fit_basis(
     Source: LoRe (arXiv 2504.14439), Eq. 10, with a basis that is linear in the embedding.
     """
     began = time.perf_counter()
-    recipe, device = Recipe() if recipe is None else recipe, devices.pick(device)
+    recipe = Recipe() if recipe is None else recipe
+    device = devices.pick(device)
     if reference is not None:
         reference = unit_column(reference)
     check(responses, preferences, rank, recipe, validation, reference)
     checks.whole_number("seed", seed, at_least=0)
-    scale = unit(responses, preferences, recipe)
+    scale = training_unit(responses, preferences, recipe)
     shapes = (responses.embeddings.shape[1], rank), (preferences.n_users, rank)
-    basis, logits = (
-        given_start(init, *shapes)
-        if init is not None
-        else random_start(*shapes, recipe, scale, seed)
+    basis, logits = initial_values(init, *shapes, recipe, scale, seed)
+    objective = Objective.on(responses, preferences, recipe, scale, reference).to(device)
+    held_out = held_out_objective(responses, validation, recipe, scale)
+    kind = objective.embeddings
+    found, losses, validation_losses = descend(
+        objective, held_out and held_out.to(device), (basis * scale).to(kind), logits.to(kind)
     )
-    train = Objective.on(responses, preferences, recipe, scale, reference).to(device)
-    held_out = None
-    if validation is not None and len(validation) and recipe.patience is not None:
-        held_out = Objective.on(responses, validation, recipe, scale).to(device)
-    run = descend(
-        train, held_out, (basis * scale).to(train.embeddings), logits.to(train.embeddings)
-    )
-    reward = finish(run.basis / scale, run.logits, preferences.counts.to(device), recipe)
+    reward = finish(found.basis / scale, found.logits, preferences.counts.to(device), recipe)
     home = responses.embeddings.device
-    return Fit(reward.to(home), run.losses, time.perf_counter() - began, run.validation)
+    return Fit(
+        reward=reward.to(home),
+        losses=losses,
+        seconds=time.perf_counter() - began,
+        validation=validation_losses,
+    )
 
 
-def unit(responses: Responses, pairs: Preferences, recipe: Recipe) -> float:
-    """What embeddings are divided by in training."""
-    if not recipe.rescale:
-        check_scale(responses, pairs)
-        return 1.0
-    scale, kind = pair_scale(responses, pairs), torch.finfo(responses.embeddings.dtype)
-    if not 1e3 * kind.tiny < scale < kind.max / 1e3:
-        raise ValueError(
-            f"the embeddings of a pair differ by {scale:.1g} on average, too little or too much "
-            f"for {responses.embeddings.dtype}; divide all embeddings by {scale:.1g}"
-        )
-    return scale
+def held_out_objective(
+    responses: Responses, validation: Preferences | None, recipe: Recipe, scale: float
+) -> Objective | None:
+    """The objective on validation pairs, if there are any and the recipe looks at them."""
+    if validation is None or len(validation) == 0 or recipe.patience is None:
+        return None
+    return Objective.on(responses, validation, recipe, scale)
 
 
 def finish(basis: Tensor, logits: Tensor, counts: Tensor, recipe: Recipe) -> LowRankReward:
@@ -144,7 +142,7 @@ def check(
         raise ValueError(
             "recipe is a FewShot, which fits new users' weights only; use fit_weights, or a Recipe"
         )
-    checks.kind("recipe", recipe, Recipe)
+    checks.instance_of("recipe", recipe, Recipe)
     check_training(responses, pairs, validation)
     if recipe.anchor > 0 and reference is None:
         raise ValueError("this recipe has an anchor; pass reference=, a direction of shape (d,)")

@@ -19,7 +19,7 @@ from lore_core.preferences import Preferences
 from lore_core.recipes import Recipe
 from lore_core.responses import Responses
 from lore_core.scores import basis_scores, compared, pair_margins, score_gaps
-from lore_core.tools.devices import moved
+from lore_core.tools.devices import Device, moved
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,10 +57,10 @@ class Objective:
             scale: what embeddings are divided by.
             reference: (d, 1) direction of the anchor, or None.
         """
-        rows, pairs = compared(responses.embeddings, preferences)
-        return cls(rows / scale, pairs, recipe, reference)
+        rows, pairs = compared(responses, preferences)
+        return cls(embeddings=rows / scale, pairs=pairs, recipe=recipe, reference=reference)
 
-    def to(self, device) -> Objective:
+    def to(self, device: Device) -> Objective:
         """The same objective on another device."""
         return moved(self, device)
 
@@ -81,7 +81,7 @@ class Objective:
         recipe = self.recipe
         ridge = recipe.ridge_basis * basis.square().sum()
         ridge = ridge + recipe.ridge_logits * logits.square().sum(-1).mean()
-        if recipe.anchor == 0:
+        if recipe.anchor == 0 or self.reference is None:
             return ridge
         cosine = F.cosine_similarity(basis, self.reference.view(-1, 1), dim=0)
         return ridge + recipe.anchor_at(step) * (1 - cosine).mean()
@@ -90,6 +90,16 @@ class Objective:
 def pair_loss(margins: Tensor) -> Tensor:
     """-log σ(m) for each pair, as softplus(-m): finite and with a gradient at any margin."""
     return F.softplus(-margins)
+
+
+def from_crowd(crowd: Tensor, log_weights: Tensor) -> Tensor:
+    """KL(w̄ || w_u) but for what does not depend on w_u: -Σ_k w̄_k log w_uk, (N,).
+
+    Args:
+        crowd: w̄, (K,), the seen users' mean weights, or these times a strength.
+        log_weights: (N, K).
+    """
+    return -(log_weights @ crowd)
 
 
 def average(losses: Tensor, pairs: Preferences, how: str) -> Tensor:

@@ -15,20 +15,21 @@ from torch import Tensor
 from lore_core.responses import Responses
 from lore_core.tools import checks, draws
 from lore_core.tools.checks import index_vector, same_length, set_field
-from lore_core.tools.devices import moved
+from lore_core.tools.devices import Device, moved
+from lore_core.tools.ragged import random_places
 
 
 @dataclass(frozen=True, eq=False)
 class Preferences:
     """Who preferred which row of `Responses` to which: row b says user[b] chose chosen[b].
 
+    NumPy arrays and tables are copied; tensors are taken as they are.
+
     Args:
         user: (B,) integers in [0, n_users).
         chosen: (B,) row numbers of the preferred responses.
         rejected: (B,) row numbers of the others.
         n_users: N; users without pairs are allowed.
-
-    NumPy arrays and tables are copied; tensors are taken as they are.
 
     Raises:
         ValueError: a shape, type or range is off; the message says which and what to do.
@@ -39,7 +40,7 @@ class Preferences:
     rejected: Tensor
     n_users: int
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("user", "chosen", "rejected"):
             set_field(self, name, index_vector(name, getattr(self, name)))
         same_length("user", self.user, "chosen", self.chosen)
@@ -67,7 +68,7 @@ class Preferences:
         Raises:
             ValueError: `responses` is something else, or a pair points past the last of them.
         """
-        checks.kind("responses", responses, Responses)
+        checks.instance_of("responses", responses, Responses)
         last = max((int(t.max()) for t in (self.chosen, self.rejected) if len(t)), default=-1)
         if last >= len(responses):
             raise ValueError(
@@ -79,9 +80,9 @@ class Preferences:
         """The same pairs sorted by user, chosen and rejected: one order for one set of pairs."""
         order = self.rejected.argsort(stable=True)
         order = order[self.chosen[order].argsort(stable=True)]
-        return self.where(order[self.user[order].argsort(stable=True)])
+        return self.select(order[self.user[order].argsort(stable=True)])
 
-    def where(self, keep: Tensor) -> Preferences:
+    def select(self, keep: Tensor) -> Preferences:
         """The pairs selected by a boolean mask or by positions; users keep their ids.
 
         Args:
@@ -96,7 +97,12 @@ class Preferences:
         else:
             keep = index_vector("keep", keep)
             checks.below("keep", keep, len(self))
-        return Preferences(self.user[keep], self.chosen[keep], self.rejected[keep], self.n_users)
+        return Preferences(
+            user=self.user[keep],
+            chosen=self.chosen[keep],
+            rejected=self.rejected[keep],
+            n_users=self.n_users,
+        )
 
     def of_users(self, users: Tensor) -> Preferences:
         """The pairs of some users, renumbered 0, 1, ... in the order given.
@@ -120,7 +126,10 @@ class Preferences:
         new_id[users] = torch.arange(len(users), device=self.user.device)
         kept = new_id[self.user] >= 0
         return Preferences(
-            new_id[self.user[kept]], self.chosen[kept], self.rejected[kept], len(users)
+            user=new_id[self.user[kept]],
+            chosen=self.chosen[kept],
+            rejected=self.rejected[kept],
+            n_users=len(users),
         )
 
     def subsample(self, n_pairs: int, generator: torch.Generator) -> Preferences:
@@ -134,7 +143,7 @@ class Preferences:
             ValueError: n_pairs is not a whole number of at least 0.
         """
         n_pairs = min(checks.whole_number("n_pairs", n_pairs, at_least=0), len(self))
-        return self.where(self.random_places(generator) < n_pairs)
+        return self.select(self.random_places(generator) < n_pairs)
 
     def random_places(self, generator: torch.Generator) -> Tensor:
         """Where each pair comes when every user's pairs are put in random order, (B,): 0, 1, ...
@@ -142,13 +151,7 @@ class Preferences:
         Args:
             generator: source of the draw, on the CPU.
         """
-        user = self.user.cpu()
-        order = draws.uniform(generator, len(self)).argsort(stable=True)
-        by_user = order[user[order].argsort(stable=True)]
-        counts = user.bincount(minlength=self.n_users)
-        places = torch.empty_like(user)
-        places[by_user] = torch.arange(len(self)) - (counts.cumsum(0) - counts)[user[by_user]]
-        return places.to(self.user.device)
+        return random_places(self.user, self.n_users, generator)
 
     def subsample_users(self, n_users: int, generator: torch.Generator) -> Preferences:
         """The pairs of `n_users` random users, renumbered in random order.
@@ -165,7 +168,32 @@ class Preferences:
             raise ValueError(f"asked for {n_users} random users, but there are {self.n_users}")
         return self.of_users(draws.order(generator, self.n_users)[:n_users])
 
-    def to(self, device) -> Preferences:
+    def share_won(self, margins: Tensor) -> Tensor:
+        """Share of each user's pairs with a margin above zero, (N,).
+
+        Args:
+            margins: (B,), by how much a model puts chosen above rejected.
+
+        Returns:
+            (N,); a tie is not a win, a user without pairs has NaN.
+
+        Raises:
+            ValueError: a margin is NaN: the pair is neither won nor lost.
+        """
+        margins = checks.tensor("margins", margins)
+        if not margins.is_floating_point():
+            raise ValueError(f"margins have type {margins.dtype}, expected floating-point numbers")
+        same_length("margins", margins, "preferences", self.user)
+        if margins.isnan().any():
+            raise ValueError(
+                f"margins: {int(margins.isnan().sum())} of {len(margins)} are NaN, so these pairs "
+                "are neither won nor lost; the model or its inputs are damaged, or too large"
+            )
+        here = self.to(margins.device)
+        wins = here.user[margins > 0].bincount(minlength=self.n_users)
+        return wins.to(margins.dtype) / here.counts
+
+    def to(self, device: Device) -> Preferences:
         """The same pairs on another device."""
         return moved(self, device)
 
@@ -176,8 +204,8 @@ def check_world(responses: Responses, preferences: Preferences) -> None:
     Raises:
         ValueError: an argument is of another kind, or a pair points past the last response.
     """
-    checks.kind("responses", responses, Responses)
-    checks.kind("preferences", preferences, Preferences)
+    checks.instance_of("responses", responses, Responses)
+    checks.instance_of("preferences", preferences, Preferences)
     preferences.check(responses)
 
 

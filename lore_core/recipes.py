@@ -65,7 +65,7 @@ class Recipe:
     tolerance: float = 1e-3
     patience: int | None = 2
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         one_of("optimizer", self.optimizer, ("lbfgs", "adam", "alternating"))
         one_of("average", self.average, ("pair", "user"))
         one_of("start", self.start, ("normal", "uniform"))
@@ -120,7 +120,7 @@ class FewShot:
     prior: float | None = None
     learning_rate: float | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         one_of("optimizer", self.optimizer, ("newton", "adam"))
         only_for(self, "prior", ("newton",), 0.3)
         only_for(self, "learning_rate", ("adam",), 0.05)
@@ -128,7 +128,9 @@ class FewShot:
         whole_number("steps", self.steps, at_least=1 if self.optimizer == "newton" else 0)
 
 
-def only_for(recipe, name: str, optimizers: tuple[str, ...], default: float) -> None:
+def only_for(
+    recipe: Recipe | FewShot, name: str, optimizers: tuple[str, ...], default: float
+) -> None:
     """Fill in an option for the optimisers that read it; refuse it for the others."""
     value = getattr(recipe, name)
     if recipe.optimizer in optimizers:

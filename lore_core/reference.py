@@ -27,12 +27,13 @@ def reference_direction(embeddings: Tensor, score: Tensor, ridge: float = 1.0) -
     Raises:
         ValueError: there is not one score per row, or a number overflows.
     """
-    embeddings, score = float_matrix("embeddings", embeddings), checks.tensor("score", score)
+    embeddings = float_matrix("embeddings", embeddings)
+    score = checks.tensor("score", score)
     checks.same_length("embeddings", embeddings, "score", score)
     if score.ndim != 1:
         raise ValueError(f"score has shape {tuple(score.shape)}, expected one number per row")
-    e, score = centred(embeddings.double()), checks.finite("score", score, "drop or mend them")
-    score = score.double()
+    e = centred(embeddings.double())
+    score = checks.finite("score", score, "drop or mend them").double()
     gram = e.T @ e + checks.number("ridge", ridge, above=True) * torch.eye(e.shape[1]).to(e)
     checks.finite("products of embeddings", gram, "embeddings are too large; divide them")
     direction, failed = torch.linalg.solve_ex(gram, e.T @ (score - score.mean()))

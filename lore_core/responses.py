@@ -11,12 +11,14 @@ import torch
 from torch import Tensor
 
 from lore_core.tools.checks import float_matrix, index_vector, same_length, set_field
-from lore_core.tools.devices import moved
+from lore_core.tools.devices import Device, moved
 
 
 @dataclass(frozen=True, eq=False)
 class Responses:
     """What is ranked: every response once, as a vector.
+
+    NumPy arrays and tables are copied; tensors are taken as they are.
 
     Args:
         embeddings: (M, d) floats, one row per (prompt, response).
@@ -25,8 +27,6 @@ class Responses:
         trait_names: T names, in the order of the columns of `traits`.
         prompt_embeddings: (P, d') floats or None, row p is the prompt with id p, for methods that
             read the prompt on its own.
-
-    NumPy arrays and tables are copied; tensors are taken as they are.
 
     Raises:
         ValueError: a shape, type or value is off; the message says which and what to do.
@@ -38,34 +38,52 @@ class Responses:
     trait_names: tuple[str, ...] = ()
     prompt_embeddings: Tensor | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         set_field(self, "embeddings", float_matrix("embeddings", self.embeddings))
         set_field(self, "prompt", index_vector("prompt", self.prompt))
         if isinstance(self.trait_names, str):
             raise ValueError(f"trait_names is {self.trait_names!r}, expected a list of names")
         set_field(self, "trait_names", tuple(self.trait_names or ()))
         same_length("embeddings", self.embeddings, "prompt", self.prompt)
+        self._check_traits()
+        self._check_prompt_embeddings()
+
+    def _check_traits(self) -> None:
         if self.traits is not None:
             set_field(self, "traits", float_matrix("traits", self.traits))
-            same_length("embeddings", self.embeddings, "traits", self.traits)
+            same_length("embeddings", self.embeddings, "traits", self.known_traits)
         columns = 0 if self.traits is None else self.traits.shape[1]
         if len(self.trait_names) not in (0, columns):
             raise ValueError(
                 f"got {len(self.trait_names)} trait names for {columns} trait columns; "
                 "give one name per column, or none"
             )
-        if self.prompt_embeddings is not None:
-            prompts = float_matrix("prompt_embeddings", self.prompt_embeddings)
-            set_field(self, "prompt_embeddings", prompts)
-            last = int(self.prompt.max()) if len(self) else -1
-            if last >= len(prompts):
-                raise ValueError(
-                    f"prompt id {last} has no row among {len(prompts)} prompt_embeddings; "
-                    "give one row per prompt, in the order of the ids"
-                )
+
+    def _check_prompt_embeddings(self) -> None:
+        if self.prompt_embeddings is None:
+            return
+        prompts = float_matrix("prompt_embeddings", self.prompt_embeddings)
+        set_field(self, "prompt_embeddings", prompts)
+        last = int(self.prompt.max()) if len(self) else -1
+        if last >= len(prompts):
+            raise ValueError(
+                f"prompt id {last} has no row among {len(prompts)} prompt_embeddings; "
+                "give one row per prompt, in the order of the ids"
+            )
 
     def __len__(self) -> int:
         return len(self.embeddings)
+
+    @property
+    def known_traits(self) -> Tensor:
+        """The traits (M, T).
+
+        Raises:
+            ValueError: these responses have none.
+        """
+        if self.traits is None:
+            raise ValueError("these responses have no traits for users to mix; give traits")
+        return self.traits
 
     @property
     def candidates(self) -> Tensor:
@@ -111,7 +129,7 @@ class Responses:
         """
         return replace(self, embeddings=centred(self.embeddings))
 
-    def to(self, device) -> Responses:
+    def to(self, device: Device) -> Responses:
         """The same responses on another device."""
         return moved(self, device)
 

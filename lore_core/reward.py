@@ -8,14 +8,17 @@ Shapes: M responses, d features, K basis rewards, N users, B pairs.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from lore_core.preferences import Preferences
+from lore_core.preferences import Preferences, check_world
+from lore_core.responses import Responses
 from lore_core.scores import basis_scores, compared, logits_of, pair_margins, score_gaps
 from lore_core.tools import checks, tensor_files
 from lore_core.tools.checks import float_matrix, set_field, simplex_rows, whole_number
+from lore_core.tools.devices import Device
 
 OVERFLOW = "embeddings times basis overflow; use smaller units, or float64"
 
@@ -37,7 +40,7 @@ class LowRankReward:
     basis: Tensor
     logits: Tensor
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("basis", "logits"):
             set_field(self, name, float_matrix(name, getattr(self, name)).detach())
         whole_number("number of users", len(self.logits), at_least=1)
@@ -106,23 +109,23 @@ class LowRankReward:
         return checks.finite("basis scores", scores, OVERFLOW)
 
     def margins(
-        self, embeddings: Tensor, preferences: Preferences, weights: Tensor | None = None
+        self, responses: Responses, preferences: Preferences, weights: Tensor | None = None
     ) -> Tensor:
         """How much each user's reward puts chosen above rejected, (B,).
 
         Args:
-            embeddings: (M, d).
-            preferences: B pairs of rows of `embeddings`.
+            responses: what is ranked.
+            preferences: B pairs of rows of `responses`.
             weights: (N, K) for other users than those of the fit, rows on the simplex; default,
                 the fitted ones.
 
         Returns:
-            (B,), positive where the reward agrees with the user, on the device of `embeddings`.
+            (B,), positive where the reward agrees with the user, on the device of `responses`.
 
         Raises:
             ValueError: there is not one row of weights per user, or a row is not on the simplex.
         """
-        checks.kind("preferences", preferences, Preferences)
+        check_world(responses, preferences)
         weights = self.weights if weights is None else checks.tensor("weights", weights)
         if weights.shape != (preferences.n_users, self.rank):
             raise ValueError(
@@ -130,23 +133,20 @@ class LowRankReward:
                 f"{(preferences.n_users, self.rank)}: one row per user of these preferences; "
                 "for new users pass weights=fit_weights(...)"
             )
-        weights, gaps = simplex_rows("weights", weights), self.gaps(embeddings, preferences)
+        weights, gaps = simplex_rows("weights", weights), self.gaps(responses, preferences)
         return pair_margins(gaps, weights.to(gaps), preferences.user.to(gaps.device))
 
-    def gaps(self, embeddings: Tensor, preferences: Preferences) -> Tensor:
-        """Basis scores of chosen minus those of rejected, (B, K), on the device of `embeddings`.
+    def gaps(self, responses: Responses, preferences: Preferences) -> Tensor:
+        """Basis scores of chosen minus those of rejected, (B, K), on the device of `responses`.
 
         Args:
-            embeddings: (M, d).
-            preferences: B pairs of rows of `embeddings`.
+            responses: what is ranked.
+            preferences: B pairs of rows of `responses`.
 
         Raises:
             ValueError: a pair points past the last row, or scores over- or underflow.
         """
-        embeddings = checks.tensor("embeddings", embeddings)
-        if embeddings.ndim != 2:
-            raise ValueError(f"embeddings has shape {tuple(embeddings.shape)}, expected (M, d)")
-        rows, pairs = compared(embeddings, preferences)
+        rows, pairs = compared(responses, preferences)
         scores = self.to(rows.device).basis_scores(rows)
         if len(rows) and not scores.any():
             self.check_not_lost(rows)
@@ -163,13 +163,13 @@ class LowRankReward:
                 "float64"
             )
 
-    def save(self, path) -> None:
+    def save(self, path: Path | str) -> None:
         """Write basis and logits to a safetensors file, whole or not at all."""
         tensors = {"basis": self.basis, "logits": self.logits}
         tensor_files.write(path, tensors, {"kind": "LowRankReward"})
 
     @classmethod
-    def load(cls, path) -> LowRankReward:
+    def load(cls, path: Path | str) -> LowRankReward:
         """Read what `save` wrote.
 
         Raises:
@@ -186,6 +186,6 @@ class LowRankReward:
                 f"{path} is not a saved LowRankReward ({error}); save it again"
             ) from error
 
-    def to(self, device) -> LowRankReward:
+    def to(self, device: Device) -> LowRankReward:
         """The same reward on another device."""
         return LowRankReward(self.basis.to(device), self.logits.to(device))

@@ -11,32 +11,30 @@ import torch
 from torch import Tensor
 
 from lore_core.preferences import Preferences
-from lore_core.responses import centred
-from lore_core.tools import checks
+from lore_core.responses import Responses, centred
 
 
-def compared(embeddings: Tensor, preferences: Preferences) -> tuple[Tensor, Preferences]:
+def compared(responses: Responses, preferences: Preferences) -> tuple[Tensor, Preferences]:
     """The rows that some pair uses, centred, and the pairs of those rows.
 
     What all of them share cancels in every difference; a row that nobody compares cannot disturb.
 
     Args:
-        embeddings: (M, d).
-        preferences: B pairs of rows of `embeddings`.
+        responses: what is ranked.
+        preferences: B pairs of rows of `responses`.
 
     Returns:
-        (m, d) rows on the device of `embeddings`, and B pairs of row numbers below m.
-
-    Raises:
-        ValueError: a pair points past the last row.
+        (m, d) rows on the device of `responses`, and B pairs of row numbers below m.
     """
+    embeddings = responses.embeddings
     preferences = preferences.to(embeddings.device)
     both = torch.cat([preferences.chosen, preferences.rejected])
-    checks.below("pairs", both, len(embeddings))
     rows, position = both.unique(return_inverse=True)
     chosen, rejected = position[: len(preferences)], position[len(preferences) :]
-    pairs = Preferences(preferences.user, chosen, rejected, preferences.n_users)
-    return centred(checks.float_matrix("embeddings", embeddings[rows])), pairs
+    pairs = Preferences(
+        user=preferences.user, chosen=chosen, rejected=rejected, n_users=preferences.n_users
+    )
+    return centred(embeddings[rows]), pairs
 
 
 def basis_scores(embeddings: Tensor, basis: Tensor) -> Tensor:

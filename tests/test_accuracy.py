@@ -5,7 +5,6 @@ import torch
 from worlds import normal, pairs, planted, random, shuffled, swapped, toy_pairs
 
 from lore_core import LowRankReward, Responses, accuracy, fit_basis
-from lore_core.evaluation.accuracy import share_won
 from lore_core.evaluation.alignment import alignment
 from lore_core.evaluation.controls import other_users
 from lore_core.evaluation.study import BLOCKS
@@ -63,7 +62,7 @@ def test_accuracy_says_when_the_users_are_not_those_of_the_fit():
 
 def test_a_share_is_won_where_the_margin_is_above_zero():
     asked = pairs((0, 1, 0), (0, 2, 0), (2, 0, 3), (2, 3, 2), (2, 0, 1), n_users=3)
-    shares = share_won(torch.tensor([1.0, 0.0, 1e-9, -1e-9, torch.inf]), asked)
+    shares = asked.share_won(torch.tensor([1.0, 0.0, 1e-9, -1e-9, torch.inf]))
     assert shares[[0, 2]].tolist() == pytest.approx([1 / 2, 2 / 3]) and shares[1].isnan()
 
 

@@ -27,16 +27,16 @@ from lore_core import (
     fit_weights,
 )
 from lore_core.datasets import download
-from lore_core.decisions.best_of_n import best_of_n, true_utility
-from lore_core.evaluation.accuracy import share_won
+from lore_core.decisions.best_of_n import best_of_n
 from lore_core.evaluation.alignment import alignment
-from lore_core.evaluation.benchmark import Rules, compete
+from lore_core.evaluation.benchmark import Benchmark
 from lore_core.evaluation.bootstrap import bootstrap, lead, share
 from lore_core.evaluation.controls import other_users
 from lore_core.evaluation.learning_curve import few_shots
-from lore_core.evaluation.selection import choose
+from lore_core.evaluation.selection import select
 from lore_core.evaluation.study import BLOCKS, four_blocks
-from lore_core.evaluation.synthetic import draw_study
+from lore_core.evaluation.synthetic import Crowd, draw_study
+from lore_core.evaluation.utility import true_utility
 from lore_core.methods import (
     PAL,
     VPL,
@@ -102,9 +102,14 @@ def study(**changes):
     return draw_study(toy_responses(n_prompts=40), **(sizes | {"seed": 0, "n_tests": 3} | changes))
 
 
-def rules(**changes):
-    sizes = {"n_seen": 5, "n_unseen": 5, "n_pairs": 3, "pool": 4, "counts": (1, 2), "shots": 2}
-    return Rules(**({"concentration": 1.0, "repeats": 2, "seed": 0} | sizes | changes))
+def crowd(**changes):
+    sizes = {"concentration": 1.0, "n_seen": 5, "n_unseen": 5, "n_pairs": 3, "pool": 4}
+    return Crowd(**(sizes | changes))
+
+
+def benchmark(**changes):
+    rest = {"data": "alpaca_eval", "counts": (1, 2), "repeats": 2, "shots": 2, "seed": 0}
+    return Benchmark(**({"crowd": crowd()} | rest | changes))
 
 
 def responses(embeddings=E, prompt=PROMPT, *more, **options):
@@ -201,14 +206,14 @@ PREFERENCES = {
     "-1 users, drawn": (lambda: PAIRS.subsample_users(-1, random(0)), "n_users is -1, expected"),
     "a user twice": (lambda: PAIRS.of_users(torch.tensor([1, 1])), "expected distinct ids below 5"),
     "a user that is not there": (lambda: PAIRS.of_users(torch.tensor([7])), "distinct ids below 5"),
-    "a mask of another length": (lambda: PAIRS.where(torch.ones(3).bool()), "keep has 3 rows but"),
-    "a negative position": (lambda: PAIRS.where(torch.tensor([-1])), "keep contains -1"),
+    "a mask of another length": (lambda: PAIRS.select(torch.ones(3).bool()), "keep has 3 rows but"),
+    "a negative position": (lambda: PAIRS.select(torch.tensor([-1])), "keep contains -1"),
     "a position beyond": (
-        lambda: PAIRS.where(torch.tensor([60])),
+        lambda: PAIRS.select(torch.tensor([60])),
         "keep contains 60, but there are 60",
     ),
     "a mask of floats": (
-        lambda: PAIRS.where(torch.ones(60)),
+        lambda: PAIRS.select(torch.ones(60)),
         "keep has shape .* expected one dimen",
     ),
     "pairs of other responses": (lambda: toy_pairs(99).check(HERE), "points to response"),
@@ -261,7 +266,10 @@ FITS = {
     "another crowd's validation": (fit(validation=toy_pairs(n_users=3)), "validation has 3 users"),
     "validation beyond": (fit(validation=toy_pairs(99)), "points to response"),
     "responses as validation": (fit(validation=HERE), "preferences is a Responses, expected Pref"),
-    "a start of another rank": (fit(init=(normal(6, 3), normal(5, 3))), "init has shapes"),
+    "a start of another rank": (
+        fit(init=(normal(6, 3), normal(5, 3))),
+        r"init has shape \(6, 3\), expected basis",
+    ),
     "a start of NaN": (fit(init=(normal(6, 2) * NAN, normal(5, 2))), "init has NaN or infinite"),
     "an anchor without reference": (
         fit(recipe=Recipe(anchor=1.0)),
@@ -335,7 +343,7 @@ REWARDS = {
     ),
     "reward and responses swapped": (
         score(HERE, REWARD),
-        "reward is a Responses, expected LowRankR",
+        "reward is a Responses, expected a LowRankR",
     ),
     "responses and pairs swapped": (
         score(REWARD, PAIRS, HERE),
@@ -362,18 +370,24 @@ REWARDS = {
         ),
         "embeddings times basis overflow; use smaller units, or float64",
     ),
-    "margins as embeddings": (lambda: REWARD.margins(E[0], PAIRS), "embeddings has shape"),
-    "responses as pairs": (lambda: REWARD.margins(E, HERE), "preferences is a Responses, expected"),
+    "embeddings as responses": (
+        lambda: REWARD.margins(E, PAIRS),
+        "responses is a Tensor, expected Responses",
+    ),
+    "responses as pairs": (
+        lambda: REWARD.margins(HERE, HERE),
+        "preferences is a Responses, expected",
+    ),
     "NaN margins": (
-        lambda: share_won(torch.full((60,), NAN), PAIRS),
+        lambda: PAIRS.share_won(torch.full((60,), NAN)),
         "60 of 60 are NaN.* neither w",
     ),
     "one NaN margin": (
-        lambda: share_won(with_value(torch.ones(60), NAN), PAIRS),
+        lambda: PAIRS.share_won(with_value(torch.ones(60), NAN)),
         "margins: 1 of 60 are NaN",
     ),
     "too few margins": (
-        lambda: share_won(torch.ones(9), PAIRS),
+        lambda: PAIRS.share_won(torch.ones(9)),
         "margins has 9 rows but preferences",
     ),
     "one user to shuffle": (lambda: other_users(ROWS[:1], random(0)), "needs at least two users"),
@@ -503,7 +517,7 @@ SETTINGS = (
         Schedule,
         ("steps", -1, AT_LEAST + "0"),
         ("steps", 2.5, AT_LEAST + "0"),
-        ("looks", -1, AT_LEAST + "0", {"steps": 1}),
+        ("evaluations", -1, AT_LEAST + "0", {"steps": 1}),
         ("warmup", 1.5, "expected a share of the steps", {"steps": 1}),
         ("warmup", -0.1, "expected 0 or more", {"steps": 1}),
         ("warmup", NAN, "expected 0 or more", {"steps": 1}),
@@ -558,15 +572,18 @@ SETTINGS = (
         ("towards", "crowd", "expected a method or None"),
     )
     | bad_options(
-        rules,
+        crowd,
         ("concentration", 0.0, ABOVE),
         ("n_seen", 0, AT_LEAST + "1"),
         ("n_unseen", -1, AT_LEAST + "1"),
         ("n_pairs", -1, AT_LEAST + "1"),
         ("pool", 0, AT_LEAST + "1"),
+    )
+    | bad_options(
+        benchmark,
         ("repeats", 0, AT_LEAST + "1"),
-        ("shots", 3, "expected shots among the counts"),
-        ("counts", (2, 9), "no count above the pool|expected shots"),
+        ("shots", 3, "expected one of the counts"),
+        ("counts", (2, 9), "but a new user has a pool of 4"),
     )
 )
 MODELS = {
@@ -606,7 +623,10 @@ MODELS = {
             lambda n: model(n).adapt(PAIRS, HERE),
             "responses is a Preferences, expected Responses",
         ),
-        "accuracy beyond": (lambda n: model(n).accuracy(HERE, toy_pairs(99)), "points to response"),
+        "accuracy beyond": (
+            lambda n: accuracy(model(n), HERE, toy_pairs(99)),
+            "points to response",
+        ),
         "half a seed": (lambda n: model(n).adapt(HERE, PAIRS, 0.5), "seed is 0.5, expected a wh"),
         "personal of NaN": (
             lambda n: model(n).margins(HERE, PAIRS, model(n).personal * NAN),
@@ -733,20 +753,20 @@ CROWDS = {
     ),
     "shots above the pool": (
         lambda: few_shots(PAIRS, [99], 2, random(0)),
-        "a user has 12 pairs, but",
+        "the most pairs that a user has are 12, but 99",
     ),
     "-1 shots": (
         lambda: few_shots(PAIRS, [-1], 2, random(0)),
         "shots is -1, expected a whole number",
     ),
-    "no shots": (lambda: few_shots(PAIRS, [], 2, random(0)), "but no shots are asked for"),
+    "no shots": (lambda: few_shots(PAIRS, [], 2, random(0)), "counts is empty, expected"),
     "0 repeats": (
         lambda: few_shots(PAIRS, [1], 0, random(0)),
         "repeats is 0, expected a whole numb",
     ),
     "a pool too small, before training": (
-        lambda: compete([None], study(n_shots=2), rules(pool=9, counts=(2, 9))),
-        "a user has 2 pairs, but 9 shots are asked for",
+        lambda: benchmark(crowd=crowd(pool=9), counts=(2, 9)).run({}, study(n_shots=2)),
+        "the most pairs that a user has are 2, but 9 shots are asked for",
     ),
 } | {
     f"study with {option} = {value}": (partial(study, **{option: value}), f"{option} is .*expected")
@@ -841,7 +861,7 @@ SECOND_ROUND = (
             "reference is zero everywhere",
         ),
         "margins that are wins": (
-            lambda: share_won(torch.ones(60).bool(), PAIRS),
+            lambda: PAIRS.share_won(torch.ones(60).bool()),
             "have type torch.bool",
         ),
         "few shots at no temperature": (
@@ -853,14 +873,19 @@ SECOND_ROUND = (
             "weights: .* are NaN or infinite; the start or the learning rate is too large",
         ),
         "embeddings that underflow": (
-            lambda: LowRankReward(REWARD.basis.float(), REWARD.logits).margins(E * 1e-60, PAIRS),
+            lambda: LowRankReward(REWARD.basis.float(), REWARD.logits).margins(
+                replace(HERE, embeddings=E * 1e-60), PAIRS
+            ),
             "embeddings times basis underflow; use larger units",
         ),
         "embeddings too small for their type": (
             fit(Responses((E * 1e-37).float(), PROMPT)),
             "too little or too much for torch.float32; divide all embeddings",
         ),
-        "pairs beyond, in margins": (lambda: REWARD.margins(E, toy_pairs(99)), "pairs contains"),
+        "pairs beyond, in margins": (
+            lambda: REWARD.margins(HERE, toy_pairs(99)),
+            "points to response",
+        ),
         "a start of three parts": (fit(init=(normal(6, 2),) * 3), "init is not a pair, expected"),
         "no recipe but a falsehood": (fit(recipe={}), "recipe is a dict, expected Recipe"),
         "two tables led by one": (
@@ -893,7 +918,7 @@ SECOND_ROUND = (
             lambda: four_blocks(study(), REWARD, None, None),
             "weights of seen users is a NoneType",
         ),
-        "no candidates": (lambda: choose([], study(), 1, 0), "no candidates to choose among"),
+        "no candidates": (lambda: select({}, study(), 1, 0), "no candidates to choose among"),
         "a number too large": (
             lambda: Recipe(temperature=10**400),
             "temperature is 1.*expected a number",
@@ -1146,9 +1171,7 @@ def test_nor_from_the_best_of_all_candidates(name, column, dtype):
 def test_nor_from_the_margins_and_the_new_users_of_a_reward(column, dtype):
     plain, far = (in_type(beside(value), dtype) for value in (0.0, column))
     reward = LowRankReward(normal(7, 3).to(dtype), normal(5, 3, seed=1).to(dtype))
-    torch.testing.assert_close(
-        reward.margins(far.embeddings, PAIRS), reward.margins(plain.embeddings, PAIRS)
-    )
+    torch.testing.assert_close(reward.margins(far, PAIRS), reward.margins(plain, PAIRS))
     torch.testing.assert_close(
         fit_weights(reward, far, PAIRS), fit_weights(reward, plain, PAIRS), rtol=1e-4, atol=1e-5
     )
@@ -1193,8 +1216,8 @@ def test_a_reference_of_any_size_pulls_alike(factor):
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint64])
 def test_positions_are_positions_whatever_their_type(dtype):
     some = np.array([0, 1, 59]).astype(dtype)
-    assert torch.equal(PAIRS.where(some).chosen, PAIRS.chosen[[0, 1, 59]])
-    assert len(PAIRS.where([])) == 0
+    assert torch.equal(PAIRS.select(some).chosen, PAIRS.chosen[[0, 1, 59]])
+    assert len(PAIRS.select([])) == 0
 
 
 def test_more_pairs_than_there_are_is_all_of_them():
@@ -1261,15 +1284,16 @@ def test_half_precision_weights_pass_every_door():
     weights = LowRankReward(REWARD.basis, normal(5, 3, seed=4)).weights
     half = LowRankReward.from_weights(REWARD.basis, weights.half()).weights
     torch.testing.assert_close(half.double(), weights, rtol=1e-2, atol=1e-3)
-    assert REWARD.margins(E, PAIRS, weights.half()).isfinite().all()
+    assert REWARD.margins(HERE, PAIRS, weights.half()).isfinite().all()
     assert model("LoRe").margins(HERE, PAIRS, weights[:, :2].softmax(1).half()).isfinite().all()
 
 
 def test_a_row_that_nobody_compares_disturbs_nobody():
     far = torch.cat([E, E[:2] * 1e9]).float()
     world = Responses(far, torch.cat([PROMPT, PROMPT[:2]]))
+    near = Responses(E.float(), PROMPT)
     reward = LowRankReward(REWARD.basis.float(), REWARD.logits.float())
-    torch.testing.assert_close(reward.margins(far, PAIRS), reward.margins(E.float(), PAIRS))
+    torch.testing.assert_close(reward.margins(world, PAIRS), reward.margins(near, PAIRS))
     for name in ("LoRe", "per user"):
         margins = model(name).margins(HERE, PAIRS).float()
         torch.testing.assert_close(

@@ -5,7 +5,8 @@ import torch
 from worlds import normal, pairs, random, toy_pairs, toy_responses
 
 from lore_core import LowRankReward, Responses
-from lore_core.decisions.best_of_n import best_of_n, perfect, true_utility
+from lore_core.decisions.best_of_n import best_of_n
+from lore_core.evaluation.utility import perfect, true_utility
 from lore_core.methods import LowRank, PerUser
 from lore_core.recipes import FEW_SHOT
 from lore_core.simulation.planted import planted_responses

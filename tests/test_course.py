@@ -166,7 +166,7 @@ def test_a_figure_s_looks_and_a_table_s_shape_train_nothing(whole):
 
 def test_a_method_trains_anew_and_reruns_the_lessons_that_import_it_and_no_others(whole):
     change(whole, "methods/vpl.py")
-    assert again(whole, "full") == {"tables", "compete"}
+    assert again(whole, "full") == {"tables", "benchmark"}
     lessons = again(whole, "course")
     assert "lesson_05_a_few_shots" in lessons and "lesson_00_start_here" not in lessons
 

@@ -155,11 +155,11 @@ def test_lesson_4_shows_what_the_course_promises():
 
 
 def test_lesson_5_shows_what_the_course_promises():
-    """At concentration 0.1 no rival is ahead of LoRe after nine pairs."""
+    """At concentration 0.1 no other method is ahead of LoRe after nine pairs."""
     shown = json.loads((FIGURES / "05_few_shot.json").read_text())
-    rivals = shown.keys() - {"LoRe", "LoRe, hardly any prior", "known tastes", "perfect observer"}
-    assert len(rivals) >= 10
-    assert all(shown["LoRe"]["9"]["mean"] >= shown[rival]["9"]["mean"] for rival in rivals)
+    others = shown.keys() - {"LoRe", "LoRe, hardly any prior", "known tastes", "perfect observer"}
+    assert len(others) >= 10
+    assert all(shown["LoRe"]["9"]["mean"] >= shown[other]["9"]["mean"] for other in others)
     shots = ["1", "2", "3", "5", "9", "15", "20", "30", "50"]
     assert all(list(points) == shots for points in shown.values())
     assert all(p["low"] <= p["mean"] <= p["high"] for c in shown.values() for p in c.values())

@@ -7,13 +7,19 @@ import sys
 import pytest
 import yaml
 from headless import ROOT
+from worlds import people
 
-from lore_core.datasets import alpaca_eval
+from lore_core.datasets import alpaca_eval, saved
 from lore_core.evaluation import tables
-from lore_core.evaluation.benchmark import Rules
-from lore_core.methods.registry import LINE_UP, NAMES
+from lore_core.evaluation.ceilings import CEILINGS
+from lore_core.evaluation.report import check_methods
+from lore_core.evaluation.synthetic import Crowd
+from lore_core.methods.registry import REGISTRY
 
 FULL = yaml.safe_load((ROOT / "profiles" / "full.yaml").read_text())
+NAMES = {entry.name for entry in (*REGISTRY.values(), *CEILINGS.values())}
+SYNTHETIC = ("table_1", "few_shot", "best_of_n")
+PERSONAL = ["lore", "per_user", "bradley_terry"]
 METHODS = ["lore", "bradley_terry", "reference", "perfect"]
 SMALL = {"n_seen": 40, "n_unseen": 20, "pool": 6, "counts": [1, 5], "repeats": 2, "shots": 5}
 
@@ -42,7 +48,7 @@ def small(tmp_path_factory):
 
 
 def written(folder):
-    return {name: tables.read(name, folder / "tables") for name in tables.KEYS}
+    return {name: tables.read(name, folder / "tables") for name in SYNTHETIC}
 
 
 @pytest.mark.lesson
@@ -50,7 +56,7 @@ def test_it_writes_three_tables_with_every_method(small):
     made = written(small[1])
     assert made.keys() == {"table_1", "few_shot", "best_of_n"}
     for table in made.values():
-        assert set(table.method) <= set(NAMES.values()) and "LoRe" in set(table.method)
+        assert set(table.method) <= NAMES and "LoRe" in set(table.method)
     assert len(made["table_1"]) == 2 * len(METHODS)
     assert set(made["few_shot"].shots) == {1, 5}
 
@@ -84,23 +90,66 @@ def test_a_run_goes_on_where_it_stopped(small):
     assert len(written(folder)) == 3
 
 
-def test_the_profile_runs_every_method_of_the_line_up():
-    assert set(FULL["methods"] + FULL["asides"]) == {*LINE_UP, "known_tastes", "perfect"}
+@pytest.fixture(scope="module")
+def real(tmp_path_factory):
+    """The benchmark of a file of real people (made ones), with the profile for them."""
+    folder = tmp_path_factory.mktemp("people")
+    saved.write(folder / "people.safetensors", *people())
+    config = yaml.safe_load((ROOT / "profiles" / "people.yaml").read_text())
+    config |= {"data": str(folder / "people.safetensors"), "work": str(folder / "work")}
+    config |= {"out": str(folder / "tables"), "repeats": 2, "methods": PERSONAL}
+    run(config, folder)
+    return folder
+
+
+@pytest.mark.lesson
+def test_real_people_go_through_selection_curve_and_table(real):
+    """60 of unequal length: no concentration, no best of n, and how many pairs they gave."""
+    names = ("table_1", "few_shot", "controls")
+    made = {name: tables.read(name, real / "tables") for name in names}
+    assert not (real / "tables" / "best_of_n.csv").exists()
+    table, curve = made["table_1"], made["few_shot"]
+    assert "concentration" not in table and "concentration" not in curve
+    assert len(table) == 2 * len(PERSONAL) and set(curve.shots) == {1, 2, 3, 5, 9}
+    chosen = table.set_index("method").chosen
+    assert chosen["LoRe"].iloc[0].startswith("rank ")
+    given = curve[curve.method == "LoRe"].set_index("shots").pairs
+    assert given[1] == 1 and given[5] < given[9] < 9  # some gave fewer than nine
+    control = made["controls"].set_index("method")
+    assert control.loc["LoRe", "another_users_mean"] < control.loc["LoRe", "mean"]
+    lore = curve[curve.method == "LoRe"]
+    assert ((lore.low <= lore["mean"]) & (lore["mean"] <= lore.high)).all()
+
+
+def test_methods_that_the_tables_cannot_be_made_of_are_refused_before_anything_runs():
+    with pytest.raises(ValueError, match=r"methods \['lora'\] are unknown, expected some of refer"):
+        check_methods(["lore", "lora"], people=True)
+    with pytest.raises(ValueError, match=r"compare with \['bradley_terry', 'perfect'\]; add them"):
+        check_methods(["lore"], people=False)
+
+
+@pytest.mark.parametrize("profile", ["full", "people"])
+def test_a_profile_names_methods_that_there_are(profile):
+    config = yaml.safe_load((ROOT / "profiles" / f"{profile}.yaml").read_text())
+    assert {*config["methods"], *config["asides"]} <= {*REGISTRY, *CEILINGS}
+    if profile == "people":
+        assert not any(REGISTRY[method].needs for method in config["methods"])
 
 
 def test_the_committed_tables_are_those_of_the_profile():
     few_shot = tables.read("few_shot")
     assert set(few_shot.concentration) == set(FULL["concentrations"])
     assert sorted(set(few_shot.shots)) == FULL["counts"]
-    assert set(few_shot.method) == {NAMES[m] for m in FULL["methods"] + FULL["asides"]}
+    entries = REGISTRY | CEILINGS
+    named = {entries[method].name for method in FULL["methods"] + FULL["asides"]}
+    assert set(few_shot.method) == named
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_at_every_seed_everybody_has_the_pairs_that_the_profile_asks_for(seed):
     """Specialists find many prompts undecided; those are replaced before anything is trained."""
-    sizes = {name: FULL[name] for name in Rules.__dataclass_fields__ if name in FULL}
-    rules = Rules(**sizes | {"seed": seed, "concentration": 0.01, "counts": tuple(FULL["counts"])})
-    study = rules.study(alpaca_eval.load())
+    sizes = {name: FULL[name] for name in ("n_seen", "n_unseen", "n_pairs", "pool")}
+    study = Crowd(concentration=0.01, **sizes).study(alpaca_eval.load(), seed)
     assert set(study.train.counts.tolist()) == {FULL["n_pairs"]}
     assert set(study.shots.counts.tolist()) == {FULL["pool"]}
     assert set(study.validation_shots.counts.tolist()) == {FULL["pool"]}

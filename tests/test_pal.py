@@ -2,17 +2,18 @@
 
 import math
 from dataclasses import asdict, replace
+from itertools import combinations, permutations, product
 
 import pytest
 import torch
+from scipy.stats import kstest
 from torch.nn import functional as F
-from worlds import pairs, random, shuffled, toy_pairs, toy_responses, triples
+from worlds import pairs, random, toy_pairs, toy_responses, triples
 
 from lore_core import Preferences
 from lore_core.methods import PAL, NewUser, PALAModel, PALBModel, Schedule, pal
-from lore_core.methods.networks import Setting
+from lore_core.methods.networks import TrainingData
 from lore_core.methods.pal import Projector, inputs_of
-from lore_core.tools import draws
 
 FORMS = {"A": PALAModel, "B": PALBModel}
 both = pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
@@ -61,7 +62,7 @@ def fitted(model, some, start, batches):
         w = logits.softmax(0)
         divergence = (model.crowd * (model.crowd / w).log()).sum()
         loss = new_user.prior * divergence * new_user.epochs / len(batches)
-        for _, chosen, rejected in triples(some.where(batch)):
+        for _, chosen, rejected in triples(some.select(batch)):
             loss = loss + model.losses(reward(model, w, chosen) - reward(model, w, rejected))
         optimizer.zero_grad()
         loss.backward()
@@ -158,10 +159,10 @@ def test_a_learns_with_the_hinge_and_b_with_the_logistic_loss():
 @both
 def test_the_loss_of_a_batch_is_the_mean_loss_of_its_pairs(form):
     model, settings = toy_model(form), replace(SMALL, form=form)
-    here = Setting.on(toy_responses(), toy_pairs(), None, 0, "cpu")
+    data = TrainingData.of(toy_responses(), toy_pairs(), None, 0, "cpu")
     batch = torch.tensor([3, 59, 17, 20, 0])
-    margins = model.margins(here.responses, here.pairs)[batch]
-    close(settings.loss(model, here, batch), model.losses(margins).mean())
+    margins = model.margins(data.responses, data.pairs)[batch]
+    close(settings.loss(model, data, batch), model.losses(margins).mean())
 
 
 @both
@@ -193,6 +194,13 @@ def test_a_pass_goes_through_a_users_pairs_in_batches():
     assert everything.batches(torch.tensor([0, 1, 500])).tolist() == [0, 1, 1]
 
 
+def starts(model, some, seed=0):
+    """Where new users start: where they are after no steps."""
+    new_user = asdict(replace(model.new_user, epochs=0))
+    still = model.restore(model.state_dict(), model.settings | {"new_user": new_user})
+    return still.adapt(toy_responses(), some, seed).log()
+
+
 @both
 @pytest.mark.parametrize("prior", [0.0, 2.0])
 @pytest.mark.parametrize("random_start", [True, False])
@@ -201,58 +209,77 @@ def test_new_users_are_fitted_as_if_each_were_alone(form, prior, random_start):
     model = toy_model(form, replace(FAST, batch=None, prior=prior, random=random_start))
     some = toy_pairs(n_users=3, n_pairs=8)
     some = Preferences(some.user, some.chosen, some.rejected, 4)
-    weights, start = model.adapt(toy_responses(), some, seed=4), model.start(4, random(4))
+    weights, start = model.adapt(toy_responses(), some, seed=4), starts(model, some, seed=4)
     for user in range(3):
-        mine = some.where(some.user == user)
+        mine = some.select(some.user == user)
         everything = [torch.arange(len(mine))] * 3  # one for each of three epochs
         close(weights[user], fitted(model, mine, start[user], everything), 1e-4)
     close(weights[3], model.crowd)
 
 
+def passes(n_pairs, batch):
+    """All ways to go once through so many pairs in batches, whose order inside does not matter."""
+    orders = permutations(range(n_pairs))
+    cuts = {
+        tuple(tuple(sorted(order[i : i + batch])) for i in range(0, n_pairs, batch))
+        for order in orders
+    }
+    return [[torch.tensor(part) for part in cut] for cut in cuts]
+
+
+def twins(n_users, *counts):
+    """So many users for each count, who all give the same first pairs of a list."""
+    every = [
+        (at * n_users + user, 4 * pair, 4 * pair + 1)
+        for at, n in enumerate(counts)
+        for user in range(n_users)
+        for pair in range(n)
+    ]
+    return pairs(*every)
+
+
+def nearest(weights, outcomes):
+    """Which outcome each row of weights is; all of them have to be one."""
+    away = (weights[:, None] - outcomes).abs().amax(2)
+    assert away.amin(1).max() < 1e-4
+    return away.argmin(1)
+
+
 @both
-@pytest.mark.parametrize("n_pairs", [4, 7])
-def test_new_users_are_fitted_in_batches_of_a_new_order_in_each_pass(form, n_pairs):
-    model = toy_model(form, replace(FAST, prior=0.7))
-    mine = toy_pairs(n_users=1, n_pairs=n_pairs).in_order()
-    generator = random(4)
-    start, batches = model.start(1, generator)[0], []
-    for _ in range(3):
-        batches += draws.uniform(generator, 1, n_pairs)[0].argsort().split(4)
-    assert len(batches) == 3 * math.ceil(n_pairs / 4)
-    found = model.adapt(toy_responses(), shuffled(mine), seed=4)
-    close(found[0], fitted(model, mine, start, batches), 1e-4)
+def test_every_pass_goes_once_through_a_users_pairs_in_batches(form):
+    """Users of two, three and four pairs side by side, two at a time: one way, three and six."""
+    model = toy_model(form, replace(FAST, epochs=1, batch=2, prior=0.7, random=False))
+    some = twins(100, 2, 3, 4)
+    weights, start = model.adapt(toy_responses(), some, seed=4), starts(model, some)
+    for at, (n, ways) in enumerate(((2, 1), (3, 3), (4, 6))):
+        mine = some.of_users(torch.tensor([at * 100]))
+        outcomes = torch.stack([fitted(model, mine, start[0], way) for way in passes(n, 2)])
+        assert len(outcomes) == ways
+        found = nearest(weights[at * 100 : (at + 1) * 100], outcomes)
+        assert len(found.unique()) == ways
 
 
-def test_every_pass_reads_every_pair_once(monkeypatch):
-    """Users of five, six and eight pairs, all in two batches of at most four."""
-    model, read = toy_model(PALAModel), []
-    owner = torch.tensor([0] * 5 + [1] * 6 + [2] * 8)
-    some = Preferences(owner, torch.arange(19), torch.arange(19) + 30, 3)
-    monkeypatch.setattr(
-        PALAModel,
-        "loss",
-        lambda self, items, there, logits, n: read.append((items, there)) or logits.sum(),
-    )
-    monkeypatch.setattr(PALAModel, "items", lambda self, tables, rows: rows)
-    model.adapt(toy_responses(), some)
-    assert len(read) == 3 * 2
-    for first, second in zip(read[::2], read[1::2], strict=True):
-        chosen, rejected = torch.cat([rows.view(3, 2, 4) for rows, _ in (first, second)], 2).unbind(
-            1
-        )
-        there = torch.cat([first[1], second[1]], 1)
-        assert (first[1].sum(1).tolist(), second[1].sum(1).tolist()) == ([4, 4, 4], [1, 2, 4])
-        assert torch.equal(rejected[there], chosen[there] + 30)
-        for user in range(3):
-            mine = chosen[user][there[user]].sort().values
-            assert torch.equal(mine, (owner == user).nonzero().flatten())
+def test_every_order_of_every_pass_comes_equally_often():
+    """Two pairs, one at a time, twice: four ways."""
+    n = 800
+    model = toy_model(PALAModel, replace(FAST, epochs=2, batch=1, random=False))
+    some = twins(n, 2)
+    first, start = some.of_users(torch.tensor([0])), starts(model, some)[0]
+    ways = [one + other for one, other in product(passes(2, 1), repeat=2)]
+    outcomes = torch.stack([fitted(model, first, start, way) for way in ways])
+    assert all((one - other).abs().max() > 1e-3 for one, other in combinations(outcomes, 2))
+    times = nearest(model.adapt(toy_responses(), some, seed=4), outcomes).bincount()
+    assert (times - n / 4).abs().max() < 4 * math.sqrt(n * 1 / 4 * 3 / 4)
 
 
 def test_a_random_start_is_normal_and_another_one_is_the_crowd():
-    start = toy_model(PALAModel).start(3000, random(0))
-    assert abs(float(start.mean())) < 0.05 and abs(float(start.std()) - 1) < 0.05
+    """Differences of two normal logits have variance two."""
+    many, some = toy_pairs(n_users=3000, n_pairs=3000), toy_pairs()
+    logits = starts(toy_model(PALAModel), many)
+    gaps = (logits[:, 0] - logits[:, 1]) / math.sqrt(2)
+    assert kstest(gaps.numpy(), "norm").pvalue > 1e-3
     model = toy_model(PALAModel, replace(FAST, random=False))
-    close(model.start(2, random(0)).softmax(1), model.crowd.expand(2, -1))
+    close(starts(model, some).softmax(1), model.crowd.expand(5, -1))
 
 
 @both
@@ -276,10 +303,12 @@ def test_more_steps_explain_a_users_pairs_better(form):
     assert losses[0] > losses[1] > losses[2]
 
 
-def test_the_items_of_b_do_not_grow_with_the_width():
-    model = toy_model(PALBModel)
-    tables = model.tables(*inputs_of(toy_responses()))
-    assert [tuple(t.shape) for t in tables] == [(60, 3), (15, 3, 3), (60,)]
+def test_what_b_keeps_of_responses_and_prompts_does_not_grow_with_its_width():
+    sizes = []
+    for width in (5, 50):
+        model = PALBModel(toy_model(PALBModel).settings | {"width": width})
+        sizes.append([table.numel() for table in model.tables(*inputs_of(toy_responses()))])
+    assert sizes[0] == sizes[1]
 
 
 def test_pairs_of_one_prompt_are_enough_to_learn_from():

@@ -8,9 +8,8 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from worlds import normal, pairs, toy_pairs, toy_responses
 
-from lore_core import Responses
-from lore_core.methods import PerUser, bradley_terry, per_user
-from lore_core.methods.per_user import ridge_logistic
+from lore_core import Responses, accuracy
+from lore_core.methods import PerUser, bradley_terry, ridge_logistic
 
 RIDGES = pytest.mark.parametrize("ridge", [0.01, 1.0, 100.0])
 
@@ -22,7 +21,9 @@ def close(one, other, tolerance=1e-6):
 def directions(shared=None, ridge=1.0, some=None, responses=None):
     responses = responses or toy_responses()
     shared = torch.zeros(responses.embeddings.shape[1]).double() if shared is None else shared
-    return ridge_logistic(responses, toy_pairs() if some is None else some, shared, ridge)
+    return ridge_logistic.ridge_logistic(
+        responses, toy_pairs() if some is None else some, shared, ridge
+    )
 
 
 def gaps_of(user, some=None):
@@ -99,23 +100,26 @@ def test_one_pair_worked_by_hand():
 
 def test_a_user_without_pairs_gets_what_is_shared():
     some, shared = toy_pairs(), normal(6)
-    found = directions(shared, some=some.where(some.user != 3))
+    found = directions(shared, some=some.select(some.user != 3))
     assert torch.equal(found[3], shared)
     assert (found[[0, 1, 2, 4]] - shared).norm(dim=1).min() > 0.1
     assert torch.equal(directions(shared, some=pairs(n_users=2)), shared.expand(2, -1))
 
 
-def test_a_users_direction_depends_on_their_own_pairs_only():
-    some = toy_pairs()
-    close(directions(some=some.where(some.user == 2))[2], directions(some=some)[2])
+@pytest.mark.parametrize("user", range(5))
+def test_users_do_not_disturb_each_other(user):
+    """Users of one to five pairs: the direction of one depends on their own pairs only."""
+    some = toy_pairs().select(torch.arange(60) // 5 < torch.arange(60) % 5 + 1)
+    assert some.counts.tolist() == [1, 2, 3, 4, 5]
+    close(directions(some=some.select(some.user == user))[user], directions(some=some)[user])
 
 
 @pytest.mark.parametrize("cells", [1, 20, 1000])
 def test_blocks_do_not_matter(monkeypatch, cells):
     keep = torch.arange(60) < 47
-    some = toy_pairs().where(keep & (toy_pairs().user != 1))
+    some = toy_pairs().select(keep & (toy_pairs().user != 1))
     before = directions(normal(6), some=some)
-    monkeypatch.setattr(per_user, "CELLS", cells)
+    monkeypatch.setattr(ridge_logistic, "CELLS", cells)
     close(directions(normal(6), some=some), before)
 
 
@@ -139,7 +143,7 @@ def test_a_weak_ridge_explains_everything_and_a_strong_one_leaves_what_is_shared
     close(strong.personal, common.reward.basis[:, 0].expand(5, -1), 1e-3)
     close(strong.shared, common.reward.basis[:, 0])
     assert torch.equal(weak.crowd, weak.shared)
-    scores = [model.accuracy(toy_responses(), toy_pairs()).mean() for model in (common, weak)]
+    scores = [accuracy(model, toy_responses(), toy_pairs()).mean() for model in (common, weak)]
     assert scores[0] < scores[1]
 
 

@@ -144,9 +144,9 @@ def test_no_pairs_at_all_are_in_range():
 
 def test_where_takes_masks_and_positions_and_keeps_user_ids():
     some = pairs((0, 0, 1), (1, 1, 2), (2, 2, 3))
-    assert triples(some.where(some.user > 0)) == [(1, 1, 2), (2, 2, 3)]
-    assert triples(some.where(torch.tensor([2, 0]))) == [(2, 2, 3), (0, 0, 1)]
-    assert some.where(some.user > 0).n_users == 3
+    assert triples(some.select(some.user > 0)) == [(1, 1, 2), (2, 2, 3)]
+    assert triples(some.select(torch.tensor([2, 0]))) == [(2, 2, 3), (0, 0, 1)]
+    assert some.select(some.user > 0).n_users == 3
 
 
 def test_of_users_renumbers_in_the_order_given():
@@ -189,7 +189,7 @@ def test_no_pairs_have_an_order_too():
 @given(seed=st.integers(0, 999))
 def test_random_places_number_each_users_own_pairs(seed):
     some = shuffled(toy_pairs(n_users=7, n_pairs=40), seed)
-    some = some.where(some.user != 3)
+    some = some.select(some.user != 3)
     places = some.random_places(random(seed))
     for user, count in enumerate(some.counts.tolist()):
         assert sorted(places[some.user == user].tolist()) == list(range(count))
@@ -209,7 +209,7 @@ def test_every_pair_comes_as_often_in_every_place():
 def test_subsample_takes_the_pairs_in_the_first_places(n_pairs, seed):
     some = shuffled(toy_pairs(n_users=7, n_pairs=40), seed)
     first = some.random_places(random(seed)) < n_pairs
-    assert triples(some.subsample(n_pairs, random(seed))) == triples(some.where(first))
+    assert triples(some.subsample(n_pairs, random(seed))) == triples(some.select(first))
 
 
 def test_subsample_draws_what_it_drew_before():
@@ -223,7 +223,7 @@ def test_subsample_draws_what_it_drew_before():
         for user in range(7)
     ]
     kept = sorted(b for user in smallest for _, b in user)
-    assert triples(some.subsample(2, random(3))) == triples(some.where(torch.tensor(kept)))
+    assert triples(some.subsample(2, random(3))) == triples(some.select(torch.tensor(kept)))
 
 
 def test_subsample_gives_every_pair_the_same_chance():

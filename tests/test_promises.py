@@ -27,9 +27,7 @@ from lore_core.methods import (
     bradley_terry,
     parameter_count,
 )
-from lore_core.methods.pal import PALModel
 from lore_core.methods.per_user import PerUserModel
-from lore_core.methods.vpl import VPLModel
 from lore_core.recipes import PAPER, PAPER_FEW_SHOT, PAPER_REGULARISED
 from lore_core.reference import reference_direction
 
@@ -52,6 +50,9 @@ class Anchored:
         return LowRank(
             reward, PAPER_SHOTS, parameter_count.lore(*reward.basis.shape, train.n_users)
         )
+
+    def parameter_count(self, d, n_users):
+        return parameter_count.lore(d, self.rank, n_users)
 
 
 SMALL_VPL = VPL(
@@ -177,7 +178,7 @@ def test_new_users_leave_what_was_learned_alone(name):
 @only(set(METHODS) - {"PAL-A"})  # whose draws of batches are one stream for everybody
 def test_new_users_do_not_matter_to_each_other(name):
     few = study().shots
-    close(adapted(name, few.where(few.user < 4))[:4], adapted(name, few)[:4])
+    close(adapted(name, few.select(few.user < 4))[:4], adapted(name, few)[:4])
 
 
 def test_saved_and_loaded_it_gives_the_same_margins_and_adapts_the_same(name, tmp_path):
@@ -233,7 +234,7 @@ def test_weights_lie_on_the_simplex(name):
 
 def test_a_user_without_pairs_gets_the_crowd_and_can_be_predicted(name):
     shots, model = study().shots, fitted(name)
-    personal = adapted(name, shots.where(shots.user > 0))
+    personal = adapted(name, shots.select(shots.user > 0))
     assert personal.isfinite().all() and margins(model, BLOCKS[3], personal).isfinite().all()
     close(personal[0], model.crowd)
 
@@ -266,6 +267,14 @@ def test_as_many_rows_as_users_are_asked_for(name):
         margins(fitted(name), BLOCKS[3])
 
 
+def test_a_seen_user_without_pairs_can_be_predicted(name):
+    """Real people are not asked for as many pairs as others."""
+    train = study().train.select(study().train.user != 5)
+    model = fit(name, train)
+    assert model.personal.shape[0] == train.n_users and model.personal.isfinite().all()
+    assert margins(model, BLOCKS[1]).isfinite().all()
+
+
 def test_rows_that_do_not_exist_are_refused(name):
     beyond = pairs((0, 400, 1), n_users=40)
     with pytest.raises(ValueError, match="points to response 400, but there are 400"):
@@ -275,19 +284,26 @@ def test_rows_that_do_not_exist_are_refused(name):
 
 
 def trained_numbers(model, name):
-    """How many numbers of a model were trained, counted one by one."""
-    if isinstance(model, (VPLModel, PALModel)):
+    """How many numbers of a model were trained, counted one by one; a new kind says it itself."""
+    if isinstance(model, torch.nn.Module):
         return sum(parameter.numel() for parameter in model.parameters())
     if isinstance(model, PerUserModel):
         return model.personal.numel() + int((model.shared != 0).sum())
     if name == "reference":
         return 0
+    if not hasattr(model, "reward"):
+        return model.parameter_count
     alone = model.reward.rank == 1  # a softmax over one logit is 1: nothing personal
     return model.reward.basis.numel() + (0 if alone else model.reward.logits.numel())
 
 
 def test_parameters_are_counted(name):
     assert fitted(name).parameter_count == trained_numbers(fitted(name), name)
+
+
+def test_a_method_knows_before_it_is_fitted_how_many_parameters_its_model_will_have(name):
+    d, n_users = study().responses.embeddings.shape[1], study().train.n_users
+    assert METHODS[name].parameter_count(d, n_users) == fitted(name).parameter_count
 
 
 @only(NETWORKS)
@@ -307,7 +323,7 @@ def test_a_trained_network_asks_for_no_gradients(name):
 def test_a_low_rank_method_gives_the_margins_of_its_reward():
     model = fitted("LoRe")
     assert isinstance(model.reward, LowRankReward)
-    theirs = model.reward.margins(study().responses.embeddings, study().tests[BLOCKS[1]])
+    theirs = model.reward.margins(study().responses, study().tests[BLOCKS[1]])
     close(margins(model, BLOCKS[1]), theirs, 1e-9)
 
 
@@ -320,7 +336,7 @@ def test_the_reference_is_the_trait_it_was_fitted_to():
 
 
 def test_the_reference_sees_the_trait_of_prompts_that_were_asked_about_and_of_no_others():
-    responses, asked = study().responses, study().train.where(study().train.user < 3)
+    responses, asked = study().responses, study().train.select(study().train.user < 3)
     rows = torch.isin(responses.prompt, responses.prompt[asked.chosen])
     hidden = replace(responses, traits=responses.traits * rows[:, None])
     assert torch.equal(

@@ -10,13 +10,17 @@ from safetensors.torch import save_file
 from sklearn.linear_model import Ridge
 from worlds import normal, pairs, properties, swapped, toy_pairs
 
-from lore_core import LowRankReward
+from lore_core import LowRankReward, Responses
 from lore_core.reference import reference_direction
-from lore_core.scores import pair_margins, score_gaps
 
 
 def some(n_users=5, rank=3, d=6, seed=0):
     return LowRankReward(normal(d, rank, seed=seed), normal(n_users, rank, seed=seed + 1))
+
+
+def of(embeddings):
+    """Responses to one prompt."""
+    return Responses(embeddings, [0] * len(embeddings))
 
 
 def by_hand():
@@ -38,39 +42,51 @@ def test_rank_is_the_number_of_columns():
     assert by_hand().rank == 2 and some(rank=4).rank == 4
 
 
-def test_basis_scores_and_margins_worked_by_hand():
+def test_basis_scores_gaps_and_margins_worked_by_hand():
     embeddings = torch.tensor([[1.0, 0.0], [0.0, 1.0], [2.0, 1.0]])
     torch.testing.assert_close(
         by_hand().basis_scores(embeddings), torch.tensor([[1.0, 0.0], [0.0, 2.0], [2.0, 2.0]])
     )
-    margins = by_hand().margins(embeddings, pairs((0, 0, 1), (1, 0, 1), (1, 2, 0)))
+    asked = pairs((0, 0, 1), (1, 0, 1), (1, 2, 0))
+    gaps = by_hand().gaps(of(embeddings), asked)
+    torch.testing.assert_close(gaps, torch.tensor([[1.0, -2.0], [1.0, -2.0], [1.0, 2.0]]))
+    margins = by_hand().margins(of(embeddings), asked)
     torch.testing.assert_close(margins, torch.tensor([-0.5, 0.25, 1.25]))
 
 
 def test_margins_take_the_weights_of_other_users():
     embeddings, weights = torch.eye(2), torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]])
     asked = pairs((0, 0, 1), (1, 0, 1), (2, 0, 1))
-    margins = by_hand().margins(embeddings, asked, weights)
+    margins = by_hand().margins(of(embeddings), asked, weights)
     torch.testing.assert_close(margins, torch.tensor([1.0, -2.0, -0.5]))
 
 
 @properties
 @given(seed=st.integers(0, 999))
 def test_swapping_chosen_and_rejected_negates_margins(seed):
-    embeddings, asked = normal(60, 6, seed=seed), toy_pairs(seed=seed)
-    margins = some(seed=seed).margins(embeddings, asked)
-    assert torch.equal(some(seed=seed).margins(embeddings, swapped(asked)), -margins)
+    responses, asked = of(normal(60, 6, seed=seed)), toy_pairs(seed=seed)
+    margins = some(seed=seed).margins(responses, asked)
+    assert torch.equal(some(seed=seed).margins(responses, swapped(asked)), -margins)
 
 
 @properties
 @given(seed=st.integers(0, 999))
-def test_gaps_mixed_by_weights_are_the_difference_of_two_rewards(seed):
+def test_margins_and_mixed_gaps_are_the_difference_of_two_rewards(seed):
     """The definition, r_u(x) = e(x) · V · w_u, pair by pair."""
     model, embeddings, asked = some(seed=seed), normal(60, 6, seed=seed), toy_pairs(seed=seed)
     rewards = embeddings @ model.basis @ model.logits.softmax(1).T  # (M, N)
     expected = rewards[asked.chosen, asked.user] - rewards[asked.rejected, asked.user]
-    gaps = score_gaps(model.basis_scores(embeddings), asked)
-    torch.testing.assert_close(pair_margins(gaps, model.weights, asked.user), expected)
+    mixed = (model.gaps(of(embeddings), asked) * model.weights[asked.user]).sum(1)
+    torch.testing.assert_close(mixed, expected)
+    torch.testing.assert_close(model.margins(of(embeddings), asked), expected)
+
+
+def test_what_all_compared_embeddings_share_takes_no_digits_from_gaps():
+    rows, asked = normal(60, 6), toy_pairs()
+    far = torch.tensor([0.0, 1e7, 0.0, 0.0, 0.0, 0.0]).double()
+    torch.testing.assert_close(
+        some().gaps(of(rows + far), asked), some().gaps(of(rows), asked), rtol=1e-7, atol=1e-7
+    )
 
 
 def test_a_fixed_reference_is_one_direction_for_everybody():
@@ -113,7 +129,7 @@ def test_embeddings_of_another_width_are_refused():
 @pytest.mark.parametrize("weights", [None, torch.ones(3, 3)], ids=["fitted", "given"])
 def test_margins_need_one_row_of_weights_per_user(weights):
     with pytest.raises(ValueError, match=r"expected \(7, 3\): one row per user.*fit_weights"):
-        some().margins(normal(60, 6), toy_pairs(n_users=7), weights)
+        some().margins(of(normal(60, 6)), toy_pairs(n_users=7), weights)
 
 
 def test_saved_and_loaded_it_is_the_same(tmp_path):

@@ -57,10 +57,22 @@ def test_a_lesson_stands_on_its_own_loaders_alone(path):
     assert {name for name in modules if name.startswith(LOADERS)} <= own
 
 
-def test_training_stands_on_methods_and_data_and_on_no_drawing():
-    files = set(rooms.needs("workflow/compete.py"))
-    assert {"lore_core/methods/vpl.py", "data/alpaca_eval.safetensors"} <= files
+def test_training_stands_on_methods_and_on_no_drawing():
+    files = set(rooms.needs("workflow/benchmark.py"))
+    assert {"lore_core/methods/vpl.py", "lore_core/evaluation/study.py"} <= files
     assert not {"lore_core/plotting/style.py", "lore_core/evaluation/tables.py"} & files
+
+
+def test_a_run_of_one_method_stands_on_that_method():
+    doors = {"lore_core.methods": set(), "lore_core.methods.registry": {"lore_core.methods.vpl"}}
+    files = set(rooms.needs("workflow/benchmark.py", instead=doors))
+    assert {"lore_core/methods/vpl.py", "lore_core/methods/protocol.py"} <= files
+    assert not {"lore_core/methods/pal.py", "lore_core/methods/registry.py"} & files
+
+
+def test_a_loader_stands_on_its_data():
+    assert "data/alpaca_eval.safetensors" in rooms.needs("lore_core/datasets/alpaca_eval.py")
+    assert not [f for f in rooms.needs("lore_core/datasets/saved.py") if f.startswith("data/")]
 
 
 def test_the_drawing_is_current():

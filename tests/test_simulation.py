@@ -172,7 +172,7 @@ def test_temperature_is_positive(temperature):
 
 def test_users_need_traits_to_choose_by():
     without = Responses(torch.eye(2), [0, 0])
-    with pytest.raises(ValueError, match="no traits, so users cannot score them; give traits"):
+    with pytest.raises(ValueError, match="no traits for users to mix; give traits"):
         best_and_worst(without, torch.ones(1, 2), questions([0]), random(0))
 
 

@@ -131,10 +131,10 @@ def test_a_model_with_nan_in_its_file_is_refused(tmp_path):
     world = planted(n_users=5)
     model = PerUser().fit(world.responses, world.train, device="cpu")
     tensors, settings = model.state()
-    tensors["personal"] = tensors["personal"] * float("nan")
+    tensors["directions"] = tensors["directions"] * float("nan")
     about = {"kind": model.kind, "settings": settings}
     tensor_files.write(tmp_path / "model", tensors, about)
-    with pytest.raises(ValueError, match="is not a saved PerUserModel .personal: .* NaN or infin"):
+    with pytest.raises(ValueError, match="is not a saved PerUserModel .directions: .* NaN or in"):
         PerUserModel.load(tmp_path / "model")
 
 

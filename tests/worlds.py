@@ -1,12 +1,16 @@
 """Small worlds for tests, drawn from seeds, in which the truth is known."""
 
+from functools import cache
+
 import torch
 from hypothesis import settings
 
-from lore_core import Preferences
+from lore_core import Preferences, Responses
 from lore_core.evaluation.study import Study
 from lore_core.evaluation.synthetic import draw_study
+from lore_core.simulation.labels import draw_prompts, noisy_choices
 from lore_core.simulation.planted import planted_responses
+from lore_core.simulation.tastes import dirichlet_tastes
 
 # Hypothesis always tries the same few examples, takes its time, and remembers nothing.
 properties = settings(derandomize=True, deadline=None, max_examples=5, database=None)
@@ -50,7 +54,7 @@ def triples(preferences):
 
 def shuffled(preferences, seed=0):
     """The same pairs in another order."""
-    return preferences.where(torch.randperm(len(preferences), generator=random(seed)))
+    return preferences.select(torch.randperm(len(preferences), generator=random(seed)))
 
 
 def swapped(preferences):
@@ -78,3 +82,16 @@ def planted(concentration=0.1, n_users=40, n_pairs=30, n_shots=9, seed=0, **opti
 def true_basis(study):
     """The directions (d, T) of a planted crowd's traits."""
     return torch.linalg.lstsq(study.responses.embeddings, study.responses.traits).solution
+
+
+@cache
+def people():
+    """60 made people with 8 to 60 pairs each: responses without traits, and their preferences."""
+    generator = random(5)
+    world, _ = planted_responses(120, 4, 6, 3, generator)
+    tastes = dirichlet_tastes(60, 3, 0.1, generator)
+    asked = draw_prompts(torch.arange(120), 60, 60, generator)
+    pairs = noisy_choices(world, tastes, asked, temperature=0.3, generator=generator)
+    lengths = torch.linspace(8, 60, 60).round().long()
+    keep = torch.arange(60)[None] < lengths[:, None]  # everybody's first so many
+    return Responses(world.embeddings, world.prompt), pairs.select(keep.flatten())

@@ -33,8 +33,10 @@ def differences(fresh: object, committed: object) -> list[tuple[float, str]]:
     new, old = leaves(fresh), leaves(committed)
     found = []
     for place in new | old:
-        here, there = new.get(place, "missing"), old.get(place, "nothing")
-        found.append((distance(here, there), f"{place} is {here!s:.40}, committed {there!s:.40}"))
+        drawn = new.get(place, "missing")
+        committed_one = old.get(place, "nothing")
+        words = f"{place} is {drawn!s:.40}, committed {committed_one!s:.40}"
+        found.append((distance(drawn, committed_one), words))
     return sorted((one for one in found if one[0] > 0), key=lambda one: -one[0])
 
 

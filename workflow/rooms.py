@@ -26,9 +26,13 @@ def graph() -> grimp.ImportGraph:
     return grimp.build_graph("lore_core", cache_dir=None)
 
 
-def needs(path: str) -> list[str]:
-    """A notebook or a script, the modules that it reaches, the files of data/ that they name."""
-    code = {file(module) for module in reached(imported(ROOT / path))}
+def needs(path: str, instead: dict[str, set[str]] | None = None) -> list[str]:
+    """A notebook or a script, the modules that it reaches, the files of data/ that they name.
+
+    `instead` names modules that import much more than this run uses, and what it uses of them.
+    """
+    code = {file(module) for module in reached(imported(ROOT / path), instead or {})}
+    code |= {ROOT / path} if path.endswith(".py") else set()
     named = {name for path in code for name in NAME.findall(path.read_text(encoding="utf-8"))}
     data = {path for path in (ROOT / "data").glob("*.*") if path.name.split(".")[0] in named}
     return [path, *sorted(str(path.relative_to(ROOT)) for path in code | data)]
@@ -56,14 +60,16 @@ def syntax(path: Path) -> Iterator[ast.AST]:
         yield from ast.walk(ast.parse(text))
 
 
-def reached(modules: set[str]) -> set[str]:
+def reached(modules: set[str], instead: dict[str, set[str]] | None = None) -> set[str]:
     """These modules, the packages around them, what all of them import, and so on."""
-    found: set[str] = set()
+    below = graph().find_modules_directly_imported_by
+    instead, found = instead or {}, set()
     while modules:
         found |= modules
         packages = {module.rpartition(".")[0] for module in modules} - {""}
-        modules = packages.union(*map(graph().find_modules_directly_imported_by, modules)) - found
-    return found
+        imports = [instead.get(module, below(module)) for module in modules]
+        modules = packages.union(*imports) - found
+    return found - instead.keys()
 
 
 def file(module: str) -> Path:

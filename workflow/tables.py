@@ -1,6 +1,6 @@
-"""The last job of the full comparison: the tables, from the results of all others.
+"""The last job of a benchmark: the tables, from the results of all others.
 
-tables.py CONFIG RESULTS      what profiles/full.yaml says in JSON, CONCENTRATION/METHOD.safetensors
+tables.py CONFIG RESULTS      what a profile says in JSON, then CROWD/METHOD.safetensors
 """
 
 import json
@@ -8,12 +8,11 @@ import sys
 from pathlib import Path
 
 from lore_core.evaluation import report, tables
-from lore_core.evaluation.benchmark import Result
+from lore_core.evaluation.result import Result
 
 if __name__ == "__main__":
     config = json.loads(sys.argv[1])
-    crowds: dict[float, report.Crowd] = {}
+    crowds: dict[str, dict[str, Result]] = {}
     for path in map(Path, sys.argv[2:]):
-        crowds.setdefault(float(path.parent.name), {})[path.stem] = Result.load(path)
-    made = report.report(crowds, config["counts"], config["shots"], config["n_pairs"])
-    tables.write(made, config["out"])
+        crowds.setdefault(path.parent.name, {})[path.stem] = Result.load(path)
+    tables.write(report.report(crowds, config["counts"], config["shots"]), config["out"])

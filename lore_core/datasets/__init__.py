@@ -18,7 +18,7 @@ def load(name_or_path: Path | str) -> tuple[Responses, Preferences | None]:
     """A data set of the course, or one of the reader's own.
 
     Args:
-        name_or_path: the name of a data set, such as "alpaca_eval", or the path of a
+        name_or_path: the name of a data set, such as `alpaca_eval`, or the path of a
             `.safetensors` file that `saved.write` wrote.
 
     Returns:

@@ -28,7 +28,7 @@ def write(path: Path | str, responses: Responses, preferences: Preferences | Non
         ValueError: an argument is of another kind, or a pair points past the last response; then
             nothing is written.
     """
-    checks.kind("responses", responses, Responses)
+    checks.instance_of("responses", responses, Responses)
     if preferences is not None:
         check_world(responses, preferences)
     about = {

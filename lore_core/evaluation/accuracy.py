@@ -1,18 +1,24 @@
-"""How good is a reward, and compared to what?
+"""How many of a user's pairs are ranked as the user ranked them."""
 
-Everything is per user first; `intervals.py` turns users into a mean.
-"""
+from typing import Protocol
 
 from torch import Tensor
 
 from lore_core.preferences import Preferences, check_world
 from lore_core.responses import Responses
-from lore_core.reward import LowRankReward
-from lore_core.tools import checks
+
+
+class Reward(Protocol):
+    """What has margins: a `LowRankReward`, and every method's model."""
+
+    def margins(
+        self, responses: Responses, pairs: Preferences, personal: Tensor | None = None, /
+    ) -> Tensor:
+        """r_u(chosen) - r_u(rejected), (B,)."""
 
 
 def accuracy(
-    reward: LowRankReward,
+    reward: Reward,
     responses: Responses,
     preferences: Preferences,
     weights: Tensor | None = None,
@@ -20,10 +26,11 @@ def accuracy(
     """Share of each user's pairs that the reward ranks as the user did, (N,).
 
     Args:
-        reward: basis, and the seen users' weights.
+        reward: a `LowRankReward`, or the model of any method.
         responses: what is ranked.
         preferences: pairs of N users.
-        weights: (N, K) of these users, if they are not the users of the fit.
+        weights: (N, p) what is known of these users, if they are not the users of the fit:
+            weights (N, K), or what a model's `adapt` returned.
 
     Returns:
         (N,); a tie is not a win, a user without pairs has NaN.
@@ -31,33 +38,10 @@ def accuracy(
     Raises:
         ValueError: shapes do not fit, weights are not on the simplex, or a margin is not a number.
     """
-    checks.kind("reward", reward, LowRankReward)
-    check_world(responses, preferences)
-    return share_won(reward.margins(responses.embeddings, preferences, weights), preferences)
-
-
-def share_won(margins: Tensor, preferences: Preferences) -> Tensor:
-    """Share of each user's pairs with a margin above zero.
-
-    Args:
-        margins: (B,).
-        preferences: the B pairs.
-
-    Returns:
-        (N,); a tie is not a win, a user without pairs has NaN.
-
-    Raises:
-        ValueError: a margin is NaN: the pair is neither won nor lost.
-    """
-    margins = checks.tensor("margins", margins)
-    if not margins.is_floating_point():
-        raise ValueError(f"margins have type {margins.dtype}, expected floating-point numbers")
-    checks.same_length("margins", margins, "preferences", preferences.user)
-    if margins.isnan().any():
+    if not callable(getattr(reward, "margins", None)):
         raise ValueError(
-            f"margins: {int(margins.isnan().sum())} of {len(margins)} are NaN, so these pairs are "
-            "neither won nor lost; the model or its inputs are damaged, or too large"
+            f"reward is a {type(reward).__name__}, expected a LowRankReward or a method's model; "
+            "are the arguments in their order?"
         )
-    pairs = preferences.to(margins.device)
-    wins = pairs.user[margins > 0].bincount(minlength=pairs.n_users)
-    return wins.to(margins.dtype) / pairs.counts
+    check_world(responses, preferences)
+    return preferences.share_won(reward.margins(responses, preferences, weights))

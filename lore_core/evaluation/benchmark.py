@@ -1,4 +1,4 @@
-"""One method's part in a comparison: chosen on validation data, then tested, once, on everything.
+"""A benchmark: every method is chosen on validation data, then tested, once, on everything.
 
 Shapes: N seen users, N' unseen users, S shot counts, R repeats.
 """
@@ -6,139 +6,140 @@ Shapes: N seen users, N' unseen users, S shot counts, R repeats.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 from torch import Tensor
 
-from lore_core.decisions.best_of_n import best_of_n, true_utility
-from lore_core.evaluation.controls import other_users
-from lore_core.evaluation.learning_curve import check_enough, few_shot_accuracy
-from lore_core.evaluation.selection import choose
-from lore_core.evaluation.study import Study
-from lore_core.evaluation.synthetic import draw_study
-from lore_core.methods import Method, Model
-from lore_core.responses import Responses
-from lore_core.tools import checks, draws, tensor_files
-
-SEEN, UNSEEN = "seen users, unseen prompts", "unseen users, unseen prompts"
-TENSORS = ("seen", "curve", "control", "utility")
-NOTHING_TRAINED = {"chosen": "", "validation": [], "parameters": 0}
+from lore_core import datasets
+from lore_core.evaluation.accuracy import accuracy
+from lore_core.evaluation.learning_curve import check_counts, few_shot_accuracy, mean_shots
+from lore_core.evaluation.result import Result, another_users, utility
+from lore_core.evaluation.selection import select
+from lore_core.evaluation.study import SEEN, UNSEEN, Study
+from lore_core.evaluation.synthetic import Crowd
+from lore_core.methods.protocol import Method, Model
+from lore_core.tools import checks
+from lore_core.tools.devices import Device
 
 
 @dataclass(frozen=True)
-class Rules:
+class Benchmark:
     """What is the same for every method.
 
     Args:
-        concentration: of the crowd.
-        n_seen, n_unseen: users.
-        n_pairs: training pairs per seen user.
-        pool: pairs of each new user that shots are drawn from.
-        counts: shot counts of the curve, none above `pool`.
-        repeats: random orders of each new user's pool.
-        shots: the count at which settings are chosen, tables read and responses steered.
+        data: a data set of `lore_core.datasets`, or a file that `datasets.saved` wrote.
+        crowd: synthetic users for the data; None takes the data's own people.
+        counts: shot counts of the curve.
+        repeats: random orders of each new user's pairs.
+        shots: the count at which settings are chosen, tables read and responses picked.
         seed: of all draws.
     """
 
-    concentration: float
-    n_seen: int
-    n_unseen: int
-    n_pairs: int
-    pool: int
+    data: str
+    crowd: Crowd | None
     counts: tuple[int, ...]
     repeats: int
     shots: int
     seed: int
 
-    def __post_init__(self):
-        checks.number("concentration", self.concentration, above=True)
-        checks.whole_numbers(1, n_seen=self.n_seen, n_unseen=self.n_unseen)
-        checks.whole_numbers(1, n_pairs=self.n_pairs, pool=self.pool, repeats=self.repeats)
-        if self.shots not in self.counts or max(self.counts) > self.pool:
+    def __post_init__(self) -> None:
+        checks.set_field(self, "counts", tuple(self.counts))
+        checks.whole_numbers(1, repeats=self.repeats)
+        checks.whole_numbers(0, seed=self.seed, shots=self.shots)
+        for count in self.counts:
+            checks.whole_number("a shot count", count, at_least=0)
+        if len(set(self.counts)) < len(self.counts):
+            raise ValueError(f"counts is {self.counts}, expected every count once")
+        if self.crowd is not None:
+            checks.instance_of("crowd", self.crowd, Crowd)
+        if self.shots not in self.counts:
+            raise ValueError(f"shots is {self.shots}, expected one of the counts {self.counts}")
+        if self.crowd is not None and max(self.counts) > self.crowd.pool:
             raise ValueError(
-                f"shots is {self.shots}, pool {self.pool}, counts {self.counts}; expected shots "
-                "among the counts, and no count above the pool"
+                f"counts is {self.counts}, but a new user has a pool of {self.crowd.pool} pairs; "
+                "ask for fewer shots, or a larger pool"
             )
-
-    def study(self, responses: Responses) -> Study:
-        """The crowd and its pairs."""
-        sizes = self.n_seen, self.n_unseen, self.n_pairs, self.pool
-        return draw_study(responses, self.concentration, *sizes, self.seed)
-
-
-@dataclass(frozen=True, eq=False)
-class Result:
-    """How one method did; accuracies are on unseen prompts.
-
-    Args:
-        seen: (N,) accuracy of seen users.
-        curve: (S, R, N') accuracy of unseen users.
-        control: (N',) accuracy after `Rules.shots` shots of another user instead of one's own.
-        utility: (N',) true utility of the best of n after `Rules.shots` shots, mean over prompts.
-        about: chosen settings, validation scores of all candidates, parameters, seconds.
-    """
-
-    seen: Tensor
-    curve: Tensor
-    control: Tensor
-    utility: Tensor
-    about: dict
-
-    def save(self, path) -> None:
-        """Write a safetensors file, whole or not at all."""
-        tensors = {name: getattr(self, name).double() for name in TENSORS}
-        tensor_files.write(path, tensors, self.about)
 
     @classmethod
-    def load(cls, path) -> Result:
-        """Read what `save` wrote.
+    def read(cls, settings: Mapping[str, Any]) -> Benchmark:
+        """The benchmark of a JSON object that names its fields, and those of its crowd.
 
         Raises:
-            FileNotFoundError: there is no such file.
-            ValueError: the file is damaged or holds something else.
+            ValueError: a field is missing, or unknown.
         """
-        tensors, about = tensor_files.read(path)
-        if tensors.keys() != set(TENSORS):
+        expected = {field.name for field in fields(cls)}
+        if settings.keys() != expected:
+            raise ValueError(f"got the settings {sorted(settings)}, expected {sorted(expected)}")
+        crowd = settings["crowd"]
+        return cls(**{**settings, "crowd": None if crowd is None else Crowd(**crowd)})
+
+    def study(self) -> Study:
+        """The data, split and ready; the same for every method.
+
+        Raises:
+            ValueError: no crowd is named, and the data set has no people of its own.
+        """
+        responses, preferences = datasets.load(self.data)
+        if self.crowd is not None:
+            return self.crowd.study(responses, self.seed)
+        if preferences is None:
             raise ValueError(
-                f"{path} is not a saved Result: it holds {sorted(tensors)}, expected "
-                f"{sorted(TENSORS)}; delete it, and `make figures` makes it again"
+                f"{self.data} holds no preferences of real people; name a crowd of synthetic ones"
             )
-        return cls(**tensors, about=about)
+        return Study.of(responses, preferences, self.seed)
 
+    def run(
+        self,
+        candidates: Mapping[str, Method],
+        study: Study,
+        device: Device = None,
+    ) -> Result:
+        """Choose among a method's candidates on validation data, then test the chosen one.
 
-def compete(candidates: list[Method], study: Study, rules: Rules, device=None) -> Result:
-    """Choose among a method's candidates on validation data, then test the chosen one.
+        Args:
+            candidates: label -> settings of one method.
+            study: of this benchmark.
+            device: where to train.
+        """
+        check_counts(study.shots, self.counts)  # before anything is trained
+        checks.whole_number("the number of unseen users", study.shots.n_users, at_least=2)
+        began = time.perf_counter()
+        chosen = select(candidates, study, self.shots, self.seed, device)
+        trained = time.perf_counter()
+        curve, own = self.curve(chosen.model, study)
+        about = {
+            "chosen": chosen.label if len(candidates) > 1 else "",
+            "validation": chosen.scores,
+            "parameters": chosen.model.parameter_count,
+            "seconds to train all candidates": round(trained - began, 1),
+            "seconds to adapt and test": round(time.perf_counter() - trained, 1),
+        }
+        return Result(
+            seen=accuracy(chosen.model, study.responses, study.tests[SEEN]),
+            curve=curve,
+            control=another_users(chosen.model, study, own),
+            utility=utility(chosen.model, study, own),
+            about=about | self.pairs(study),
+        )
 
-    Args:
-        candidates: settings of one method.
-        study: of the rules.
-        rules: the same for every method.
-        device: where to train.
-    """
-    check_enough(study.shots, rules.counts)  # before anything is trained
-    began = time.perf_counter()
-    choice = choose(candidates, study, rules.shots, rules.seed, device)
-    trained = time.perf_counter()
-    model, tests = choice.model, study.tests
-    curve, personal = few_shot_accuracy(
-        model, study.responses, study.shots, tests[UNSEEN], rules.counts, rules.repeats, rules.seed
-    )
-    about = {
-        "chosen": choice.settings,
-        "validation": choice.scores,
-        "parameters": model.parameter_count,
-        "seconds to train all candidates": round(trained - began, 1),
-        "seconds to adapt and test": round(time.perf_counter() - trained, 1),
-    }
-    own = personal[rules.counts.index(rules.shots), 0]
-    return Result(
-        model.accuracy(study.responses, tests[SEEN]), curve, *look_closer(model, study, own), about
-    )
+    def curve(self, model: Model, study: Study) -> tuple[Tensor, Tensor]:
+        """Accuracies (S, R, N'), and what is kept of everybody after `shots` pairs (N', p)."""
+        curve, personal = few_shot_accuracy(
+            model,
+            study.responses,
+            study.shots,
+            study.tests[UNSEEN],
+            counts=self.counts,
+            repeats=self.repeats,
+            seed=self.seed,
+        )
+        return curve, personal[self.counts.index(self.shots), 0]
 
-
-def look_closer(model: Model, study: Study, own: Tensor) -> tuple[Tensor, Tensor]:
-    """Accuracy with another user's shots, and the true utility of the best of n, both (N',)."""
-    others = other_users(own, draws.generator(0))
-    control = model.accuracy(study.responses, study.tests[UNSEEN], others)
-    rows = best_of_n(model, study.responses, study.prompts.test, own)
-    return control, true_utility(study.responses, study.tastes[study.users.test], rows)
+    def pairs(self, study: Study) -> dict[str, Any]:
+        """How many pairs users gave on average: seen ones, and unseen ones at each count."""
+        return {
+            "pairs of a seen user": float(study.train.counts.double().mean()),
+            "pairs of an unseen user": [mean_shots(study.shots, count) for count in self.counts],
+        }

@@ -3,12 +3,16 @@
 Source: Efron (1979), percentile intervals.
 """
 
+import warnings
+from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
+import scipy.stats
 import torch
 from torch import Tensor
 
-from lore_core.tools import checks
+from lore_core.tools import checks, draws
 
 
 class Interval(NamedTuple):
@@ -52,8 +56,8 @@ def bootstrap(
     """
     values = checks.vector("values", values)
     values = values[~values.isnan()]
-    low, high = percentiles(resampled(values, generator, repeats), level)
-    return Interval(float(values.mean()), low, high)
+    found = resampled((values,), mean, generator, level, repeats)
+    return Interval(float(values.mean()), found.low, found.high)
 
 
 def lead(
@@ -83,9 +87,10 @@ def lead(
     one, other = checks.vector("one", one), checks.vector("other", other)
     checks.same_length("one", one, "other", other)
     gaps = (one - other)[~(one - other).isnan()]
-    means = resampled(gaps, generator, repeats)
-    far = min(int((means <= 0).sum()), int((means >= 0).sum()))
-    return Lead(float(gaps.mean()), *percentiles(means, level), min(1.0, 2 * max(far, 1) / repeats))
+    found = resampled((gaps,), mean, generator, level, repeats)
+    far = min(int((found.values <= 0).sum()), int((found.values >= 0).sum()))
+    p = min(1.0, 2 * max(far, 1) / repeats)
+    return Lead(mean=float(gaps.mean()), low=found.low, high=found.high, p=p)
 
 
 def share(
@@ -109,33 +114,71 @@ def share(
     """
     part, whole = checks.vector("part", part), checks.vector("whole", whole)
     checks.same_length("part", part, "whole", whole)
-    both = torch.stack([part, whole], 1)
-    both = both[~both.isnan().any(1)]
-    top, bottom = both.mean(0)
-    if not bottom > 0:
-        raise ValueError(f"the whole is {float(bottom)} on average, expected more than 0")
-    tops, bottoms = resampled(both, generator, repeats).unbind(1)
-    if not (bottoms > 0).all():
+    known = ~(part.isnan() | whole.isnan())
+    part, whole = part[known], whole[known]
+    if len(whole) and not whole.mean() > 0:
+        raise ValueError(f"the whole is {float(whole.mean())} on average, expected more than 0")
+    found = resampled((part, whole), ratio, generator, level, repeats)
+    if np.isnan(found.values).any():
         raise ValueError(
-            f"the whole is {float(bottom):.3g} on average, but not above 0 in every resample: too "
-            "little, or too few users, for a share of it"
+            f"the whole is {float(whole.mean()):.3g} on average, but not above 0 in every "
+            "resample: too little, or too few users, for a share of it"
         )
-    return Interval(float(top / bottom), *percentiles(tops / bottoms, level))
+    return Interval(float(part.mean() / whole.mean()), found.low, found.high)
 
 
-def resampled(values: Tensor, generator: torch.Generator, repeats: int) -> Tensor:
-    """Means over users drawn again with replacement, (repeats,)."""
-    checks.kind("generator", generator, torch.Generator)
+class Resampled(NamedTuple):
+    """A statistic of all resamples, and the two percentiles."""
+
+    values: np.ndarray
+    low: float
+    high: float
+
+
+def resampled(
+    samples: tuple[Tensor, ...],
+    statistic: Callable[..., np.ndarray],
+    generator: torch.Generator,
+    level: float,
+    repeats: int,
+) -> Resampled:
+    """The statistic over users drawn again with replacement, the same users in every sample."""
+    check_request(len(samples[0]), generator, level, repeats)
+    data = [sample.numpy() for sample in samples]
+    if len(data[0]) == 1:  # SciPy asks for two; one user is the only resample of one user
+        only = float(statistic(*data, axis=0))
+        return Resampled(np.full(repeats, only), only, only)
+    with warnings.catch_warnings():  # of NaN, which `share` looks for itself
+        warnings.simplefilter("ignore", scipy.stats.DegenerateDataWarning)
+        found = scipy.stats.bootstrap(
+            data,
+            statistic,
+            n_resamples=repeats,
+            confidence_level=level,
+            method="percentile",
+            paired=True,
+            rng=draws.numpy_generator(generator),
+        )
+    low, high = found.confidence_interval
+    return Resampled(found.bootstrap_distribution, float(low), float(high))
+
+
+def check_request(n_users: int, generator: torch.Generator, level: float, repeats: int) -> None:
+    """Say what is wrong with the arguments before anything is drawn."""
+    checks.instance_of("generator", generator, torch.Generator)
     checks.whole_number("repeats", repeats, at_least=1)
-    if len(values) == 0:
-        raise ValueError("no user has a pair, so there is nothing to average")
-    return values[torch.randint(len(values), (repeats, len(values)), generator=generator)].mean(1)
-
-
-def percentiles(draws: Tensor, level: float) -> tuple[float, float]:
-    """The bounds between which the share `level` of the draws lies."""
     if not 0 < checks.number("level", level) < 1:
         raise ValueError(f"level is {level}, expected a share between 0 and 1, such as 0.95")
-    tail = (1 - level) / 2
-    low, high = draws.quantile(torch.tensor([tail, 1 - tail], dtype=draws.dtype))
-    return float(low), float(high)
+    if n_users == 0:
+        raise ValueError("no user has a pair, so there is nothing to average")
+
+
+def mean(values: np.ndarray, axis: int) -> np.ndarray:
+    """The mean over users."""
+    return values.mean(axis=axis)
+
+
+def ratio(part: np.ndarray, whole: np.ndarray, axis: int) -> np.ndarray:
+    """Mean of the part over mean of the whole; NaN where the whole is not above 0."""
+    below = whole.mean(axis=axis)
+    return np.divide(part.mean(axis=axis), below, out=np.full_like(below, np.nan), where=below > 0)

@@ -1,6 +1,7 @@
 """Few-shot curves: accuracy of new users against the number of pairs that they give.
 
-Each user's pairs are put in a random order, again and again; n shots are the first n of an order.
+Each user's pairs are put in a random order, again and again; n shots are the first n of an order,
+or all of them where a user has fewer.
 All shot counts, orders and users stand side by side as if they were different users, so a method
 adapts all of them in one call.
 
@@ -9,9 +10,12 @@ Shapes: S shot counts, R repeats (orders), N users, p numbers kept per user.
 Source: Figure 2 of LoRe (arXiv 2504.14439), which repeats each shot count on random subsamples.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
+from lore_core.evaluation.accuracy import accuracy
 from lore_core.methods.protocol import Model
 from lore_core.preferences import Preferences
 from lore_core.responses import Responses
@@ -19,9 +23,11 @@ from lore_core.tools import checks, draws
 
 
 def few_shots(
-    pool: Preferences, counts: list[int], repeats: int, generator: torch.Generator
+    pool: Preferences, counts: Sequence[int], repeats: int, generator: torch.Generator
 ) -> Preferences:
     """The pairs of S · R · N users: user u of order r with counts[s] shots is (s R + r) N + u.
+
+    A user who has fewer pairs than a count gives all of them.
 
     Args:
         pool: pairs of N users.
@@ -30,29 +36,39 @@ def few_shots(
         generator: source of the orders, on the CPU.
 
     Raises:
-        ValueError: a user has fewer pairs than the largest count.
+        ValueError: nobody has as many pairs as the largest count.
     """
-    counts = list(counts)
-    check_enough(pool, counts)
+    check_counts(pool, counts)
     checks.whole_number("repeats", repeats, at_least=1)
     places = torch.stack([pool.random_places(generator) for _ in range(repeats)])  # (R, B)
     taken = torch.stack([places < count for count in counts])  # (S, R, B)
     virtual, pair = taken.flatten(0, 1).nonzero().unbind(1)
     user = virtual * pool.n_users + pool.user[pair]
-    n_users = len(counts) * repeats * pool.n_users
-    return Preferences(user, pool.chosen[pair], pool.rejected[pair], n_users)
+    return Preferences(
+        user=user,
+        chosen=pool.chosen[pair],
+        rejected=pool.rejected[pair],
+        n_users=len(counts) * repeats * pool.n_users,
+    )
 
 
-def check_enough(pool: Preferences, counts: list[int]) -> None:
-    """Raise a ValueError unless every user has as many pairs as the largest count."""
+def check_counts(pool: Preferences, counts: Sequence[int]) -> None:
+    """Raise a ValueError unless somebody has as many pairs as the largest count."""
     for count in counts:
         checks.whole_number("shots", count, at_least=0)
-    fewest = int(pool.counts.min())
-    if not counts or fewest < max(counts):
+    if not counts:
+        raise ValueError("counts is empty, expected at least one number of shots")
+    most = int(pool.counts.max())
+    if most < max(counts):
         raise ValueError(
-            f"a user has {fewest} pairs, but {max(counts, default='no')} shots are asked for; "
-            "leave such users out, or ask for fewer shots"
+            f"the most pairs that a user has are {most}, but {max(counts)} shots are asked for; "
+            "ask for fewer shots"
         )
+
+
+def mean_shots(pool: Preferences, count: int) -> float:
+    """How many pairs users give on average when at most `count` are asked of each."""
+    return float(pool.counts.clamp_max(count).double().mean())
 
 
 def few_shot_accuracy(
@@ -60,7 +76,7 @@ def few_shot_accuracy(
     responses: Responses,
     pool: Preferences,
     tests: Preferences,
-    counts: list[int],
+    counts: Sequence[int],
     repeats: int,
     seed: int,
 ) -> tuple[Tensor, Tensor]:
@@ -81,12 +97,16 @@ def few_shot_accuracy(
     personal = model.adapt(responses, shots, seed)
     personal = personal.view(len(counts), repeats, pool.n_users, -1)
     everybody = repeated(tests, repeats)
-    accuracy = [model.accuracy(responses, everybody, some.flatten(0, 1)) for some in personal]
-    return torch.stack(accuracy).view(personal.shape[:3]), personal
+    per_count = [accuracy(model, responses, everybody, some.flatten(0, 1)) for some in personal]
+    return torch.stack(per_count).view(personal.shape[:3]), personal
 
 
 def repeated(pairs: Preferences, times: int) -> Preferences:
     """The same pairs for so many copies of the users: user u of copy r is r N + u."""
     user = torch.arange(times, device=pairs.user.device)[:, None] * pairs.n_users + pairs.user
-    sides = pairs.chosen.repeat(times), pairs.rejected.repeat(times)
-    return Preferences(user.flatten(), *sides, times * pairs.n_users)
+    return Preferences(
+        user=user.flatten(),
+        chosen=pairs.chosen.repeat(times),
+        rejected=pairs.rejected.repeat(times),
+        n_users=times * pairs.n_users,
+    )

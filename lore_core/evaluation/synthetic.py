@@ -1,5 +1,7 @@
 """A study of synthetic users: a crowd is drawn, split and asked."""
 
+from dataclasses import dataclass
+
 import torch
 
 from lore_core.evaluation.study import BLOCKS, Study
@@ -23,6 +25,9 @@ def draw_study(
 ) -> Study:
     """Draw a crowd, split users and prompts, and ask everybody.
 
+    Everybody gives as many pairs as asked for; a prompt of which a user finds all candidates equal
+    is replaced by another one. Only of validation prompts, which are few, may a user like fewer.
+
     Args:
         responses: with traits; prompts are split 60 % seen, 10 % validation, 30 % unseen.
         concentration: of the Dirichlet that tastes are drawn from.
@@ -34,9 +39,6 @@ def draw_study(
         temperature: None for noise-free best-against-worst labels (the paper's), or the τ of
             Bradley–Terry choices between two random candidates.
 
-    Everybody gives as many pairs as asked for; a prompt of which a user finds all candidates equal
-    is replaced by another one. Only of validation prompts, which are few, may a user like fewer.
-
     Returns:
         A Study, on the CPU.
 
@@ -45,40 +47,87 @@ def draw_study(
     """
     checks.whole_numbers(1, n_seen=n_seen, n_unseen=n_unseen, n_pairs=n_pairs, n_tests=n_tests)
     checks.whole_number("n_shots", n_shots, at_least=0)
-    checks.kind("responses", responses, Responses)
-    if responses.traits is None:
-        raise ValueError("these responses have no traits for users to mix; give traits")
+    checks.instance_of("responses", responses, Responses)
     responses = responses.to("cpu")  # where the generator draws
+    n_traits = responses.known_traits.shape[1]
     generator = draws.generator(seed)
     users = consecutive(n_seen, max(20, n_unseen // 5), n_unseen)
     prompts = split(responses.prompt.unique(), validation=0.1, test=0.3, generator=generator)
-    n_users, n_traits = n_seen + len(users.validation) + n_unseen, responses.traits.shape[1]
+    n_users = n_seen + len(users.validation) + n_unseen
     tastes = dirichlet_tastes(n_users, n_traits, concentration, generator)
-    survey = Survey(responses, tastes, temperature, generator)
-    ask, n_choice = survey.ask, validation_tests(prompts, n_tests)
-    train, seen_seen = ask(users.train, prompts.train, n_pairs, n_tests)
+    survey = Survey(
+        responses=responses, tastes=tastes, temperature=temperature, generator=generator
+    )
+    return ask(survey, users, prompts, n_pairs=n_pairs, n_shots=n_shots, n_tests=n_tests)
+
+
+def ask(
+    survey: Survey, users: Split, prompts: Split, n_pairs: int, n_shots: int, n_tests: int
+) -> Study:
+    """Ask everybody everything, in an order that is part of the seed's meaning.
+
+    Args:
+        survey: who is asked, and how.
+        users, prompts: in three parts each.
+        n_pairs, n_shots, n_tests: as in `draw_study`.
+    """
+    n_choice = validation_questions(prompts, n_tests)
+    train, seen_seen = survey.ask(users.train, prompts.train, n_pairs, n_tests)
     validation = survey.ask_up_to(users.train, prompts.validation, n_choice)
-    (seen_unseen,) = ask(users.train, prompts.test, n_tests)
-    shots, unseen_seen = ask(users.test, prompts.train, n_shots, n_tests)
-    (unseen_unseen,) = ask(users.test, prompts.test, n_tests)
-    (choosing_shots,) = ask(users.validation, prompts.train, n_shots)
-    choosing_tests = survey.ask_up_to(users.validation, prompts.validation, n_choice)
-    blocks = seen_seen, seen_unseen, unseen_seen, unseen_unseen
+    seen_unseen = survey.ask(users.train, prompts.test, n_tests)[0]
+    shots, unseen_seen = survey.ask(users.test, prompts.train, n_shots, n_tests)
+    unseen_unseen = survey.ask(users.test, prompts.test, n_tests)[0]
+    tests = seen_seen, seen_unseen, unseen_seen, unseen_unseen
     return Study(
-        responses=responses,
+        responses=survey.responses,
         users=users,
         prompts=prompts,
-        tastes=tastes,
+        tastes=survey.tastes,
         train=train,
         validation=validation,
         shots=shots,
-        tests=dict(zip(BLOCKS, blocks, strict=True)),
-        validation_shots=choosing_shots,
-        validation_tests=choosing_tests,
+        tests=dict(zip(BLOCKS, tests, strict=True)),
+        validation_shots=survey.ask(users.validation, prompts.train, n_shots)[0],
+        validation_tests=survey.ask_up_to(users.validation, prompts.validation, n_choice),
     )
 
 
-def validation_tests(prompts: Split, n_tests: int) -> int:
+@dataclass(frozen=True)
+class Crowd:
+    """A synthetic crowd to draw a study from, as a benchmark names it.
+
+    Args:
+        concentration: of the Dirichlet that tastes are drawn from.
+        n_seen, n_unseen: users.
+        n_pairs: training pairs per seen user.
+        pool: pairs of each unseen user, from which shots are drawn.
+    """
+
+    concentration: float
+    n_seen: int
+    n_unseen: int
+    n_pairs: int
+    pool: int
+
+    def __post_init__(self) -> None:
+        checks.number("concentration", self.concentration, above=True)
+        checks.whole_numbers(1, n_seen=self.n_seen, n_unseen=self.n_unseen)
+        checks.whole_numbers(1, n_pairs=self.n_pairs, pool=self.pool)
+
+    def study(self, responses: Responses, seed: int) -> Study:
+        """The crowd and its pairs."""
+        return draw_study(
+            responses,
+            concentration=self.concentration,
+            n_seen=self.n_seen,
+            n_unseen=self.n_unseen,
+            n_pairs=self.n_pairs,
+            n_shots=self.pool,
+            seed=seed,
+        )
+
+
+def validation_questions(prompts: Split, n_tests: int) -> int:
     """How many validation prompts each user is asked about: at most half of them."""
     if len(prompts.validation) < 2:
         raise ValueError(
@@ -90,7 +139,6 @@ def validation_tests(prompts: Split, n_tests: int) -> int:
 
 def consecutive(*sizes: int) -> Split:
     """Users 0, 1, ... in three groups of the given sizes (tastes are exchangeable draws)."""
-    parts = torch.arange(sum(sizes)).split(list(sizes))
-    return Split(
-        *parts, how=" / ".join(map(str, sizes)) + " in order; tastes are independent draws"
-    )
+    train, validation, test = torch.arange(sum(sizes)).split(list(sizes))
+    how = " / ".join(map(str, sizes)) + " in order; tastes are independent draws"
+    return Split(train=train, validation=validation, test=test, how=how)

@@ -4,6 +4,7 @@ A lesson draws what a table says, so a table that was cut, doubled or altered ha
 where it is read.
 """
 
+import math
 from io import BytesIO
 from pathlib import Path
 
@@ -18,6 +19,7 @@ KEYS = {
     "table_1": ("concentration", "method", "users"),
     "few_shot": ("concentration", "method", "shots"),
     "best_of_n": ("concentration", "method"),
+    "controls": ("method",),
 }
 INTERVAL = ("mean", "low", "high")
 OF = ("utility", "share", "another_users")
@@ -27,12 +29,13 @@ NUMBERS = {
         *(f"lore_ahead_{name}" for name in (*INTERVAL, "p")),
         "parameters",
     ),
-    "few_shot": (*INTERVAL, "sd_over_repeats"),
+    "few_shot": ("pairs", *INTERVAL, "sd_over_repeats"),
+    "controls": (*INTERVAL, *(f"another_users_{name}" for name in INTERVAL)),
     "best_of_n": ("shots", *(f"{of}_{name}" for of in OF for name in INTERVAL)),
 }
 
 
-def read(name: str, folder=FIGURES) -> pd.DataFrame:
+def read(name: str, folder: Path | str = FIGURES) -> pd.DataFrame:
     """A table of the full comparison.
 
     Args:
@@ -50,7 +53,7 @@ def read(name: str, folder=FIGURES) -> pd.DataFrame:
     return table
 
 
-def write(tables: dict[str, pd.DataFrame], folder=FIGURES) -> None:
+def write(tables: dict[str, pd.DataFrame], folder: Path | str = FIGURES) -> None:
     """Write tables, numbers to four decimals, and last of all their checksums.
 
     Args:
@@ -70,20 +73,41 @@ def write(tables: dict[str, pd.DataFrame], folder=FIGURES) -> None:
 
 
 def check(name: str, table: pd.DataFrame) -> None:
-    """Raise a ValueError unless a table has its columns, and each of its rows once."""
+    """Raise a ValueError unless a table has its columns, and each of its rows once.
+
+    A table of real people has no concentration, and is one crowd.
+    """
     if name not in KEYS:
         raise ValueError(f"table {name!r} is unknown, expected one of {', '.join(KEYS)}")
-    missing = {*KEYS[name], *NUMBERS[name]} - set(table)
+    keys = [key for key in KEYS[name] if key != "concentration"]
+    missing = {*keys, *NUMBERS[name]} - set(table)
     if missing:
         raise ValueError(f"{name} lacks the columns {sorted(missing)}; {REMEDY}")
-    text = [column for column in NUMBERS[name] if not pd.api.types.is_numeric_dtype(table[column])]
-    if text or table[list(NUMBERS[name])].isna().any(axis=None):
+    numbers = table[list(NUMBERS[name])]
+    if len(table) == 0:
+        raise ValueError(f"{name} has no rows; {REMEDY}")
+    if numbers.isna().any(axis=None) or len(numbers.select_dtypes("number").T) < len(numbers.T):
         raise ValueError(f"{name} has gaps or text among its numbers; {REMEDY}")
-    for concentration, crowd in table.groupby("concentration"):
-        expected = crowd[list(KEYS[name])].nunique().prod()
-        once = crowd.drop_duplicates(list(KEYS[name]))
-        if not len(crowd) == len(once) == expected:
-            raise ValueError(
-                f"{name} has {len(crowd)} rows for concentration {concentration}, {len(once)} of "
-                f"them different, expected {expected}; {REMEDY}"
-            )
+    for crowd, rows in crowds(table).items():
+        check_rows(name, crowd, rows, keys)
+
+
+def crowds(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The rows of each crowd; real people are one."""
+    if "concentration" not in table:
+        return {"real people": table}
+    column = table["concentration"]
+    return {
+        f"concentration {alpha!r}": table[column == alpha] for alpha in column.unique().tolist()
+    }
+
+
+def check_rows(name: str, crowd: str, rows: pd.DataFrame, keys: list[str]) -> None:
+    """Raise a ValueError unless every combination of keys is there once."""
+    expected = math.prod(rows[keys].nunique().tolist())
+    once = rows.drop_duplicates(keys)
+    if not len(rows) == len(once) == expected:
+        raise ValueError(
+            f"{name} has {len(rows)} rows for {crowd}, {len(once)} of them different, expected "
+            f"{expected}; {REMEDY}"
+        )

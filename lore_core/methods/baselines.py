@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from lore_core.initial import check_scale
 from lore_core.methods import parameter_count
 from lore_core.methods.lore import LoRe, LowRank
 from lore_core.methods.protocol import training_data
@@ -21,6 +20,8 @@ from lore_core.recipes import FEW_SHOT, Recipe
 from lore_core.reference import reference_direction
 from lore_core.responses import Responses, centred
 from lore_core.reward import LowRankReward
+from lore_core.scale import check_scale
+from lore_core.tools.devices import Device
 
 
 def bradley_terry(ridge: float = Recipe.ridge_basis) -> LoRe:
@@ -35,14 +36,25 @@ def bradley_terry(ridge: float = Recipe.ridge_basis) -> LoRe:
 class MeanDifference:
     """One global direction, v = mean over pairs of e(chosen) - e(rejected)."""
 
-    def fit(self, responses, train, *, validation=None, seed=0, device=None) -> LowRank:
-        there, pairs = training_data(responses, train, validation, seed, device)
-        check_scale(there, pairs)
-        rows = centred(there.embeddings)
+    def fit(
+        self,
+        responses: Responses,
+        train: Preferences,
+        *,
+        validation: Preferences | None = None,
+        seed: int = 0,
+        device: Device = None,
+    ) -> LowRank:
+        data, pairs = training_data(responses, train, validation, seed, device)
+        check_scale(data, pairs)
+        rows = centred(data.embeddings)
         direction = rows[pairs.chosen].mean(0) - rows[pairs.rejected].mean(0)
-        return same_for_all(
-            direction, responses, pairs, parameter_count.bradley_terry(len(direction))
-        )
+        trained = self.parameter_count(len(direction), pairs.n_users)
+        return same_for_all(direction, responses, pairs, trained)
+
+    def parameter_count(self, d: int, n_users: int) -> int:
+        """One direction, whoever is asked."""
+        return parameter_count.bradley_terry(d)
 
 
 @dataclass(frozen=True)
@@ -55,17 +67,29 @@ class Reference:
 
     trait: str = "judge"
 
-    def fit(self, responses, train, *, validation=None, seed=0, device=None) -> LowRank:
-        there, pairs = training_data(responses, train, validation, seed, device)
-        check_scale(there, pairs)
+    def fit(
+        self,
+        responses: Responses,
+        train: Preferences,
+        *,
+        validation: Preferences | None = None,
+        seed: int = 0,
+        device: Device = None,
+    ) -> LowRank:
+        data, pairs = training_data(responses, train, validation, seed, device)
+        check_scale(data, pairs)
         if self.trait not in responses.trait_names:
             raise ValueError(
                 f"trait {self.trait!r} is not among {responses.trait_names}; name one of them"
             )
-        seen = torch.isin(there.prompt, there.prompt[pairs.chosen].unique())
-        score = there.traits[seen, responses.trait_names.index(self.trait)]
-        direction = reference_direction(there.embeddings[seen], score)
+        seen = torch.isin(data.prompt, data.prompt[pairs.chosen].unique())
+        score = data.known_traits[seen, responses.trait_names.index(self.trait)]
+        direction = reference_direction(data.embeddings[seen], score)
         return same_for_all(direction, responses, pairs, 0)
+
+    def parameter_count(self, d: int, n_users: int) -> int:
+        """Nothing is trained on anybody's pairs."""
+        return 0
 
 
 def same_for_all(

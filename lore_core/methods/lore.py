@@ -1,10 +1,6 @@
-"""Methods whose reward is linear in the embedding: LoRe, and what it is measured against.
+"""LoRe as a method of a benchmark: a low-rank reward, and the recipe for new users' weights.
 
-    LoRe                  r_u(x) = e(x) · V · w_u
-    Bradley–Terry         the same with K = 1: one direction v for everybody
-    mean difference       v = mean of e(chosen) - e(rejected), nothing is optimised
-    reference             v fitted to a known trait, to nobody's preferences
-    one model per user    r_u(x) = e(x) · v_u, see `per_user.py`
+    r_u(x) = e(x) · V · w_u
 
 Shapes: M responses, d features, K basis rewards, N users.
 """
@@ -24,8 +20,8 @@ from lore_core.preferences import Preferences
 from lore_core.recipes import FEW_SHOT, PAPER, PAPER_FEW_SHOT, FewShot, Recipe
 from lore_core.responses import Responses
 from lore_core.reward import LowRankReward
-from lore_core.scores import pair_margins
 from lore_core.tools import checks
+from lore_core.tools.devices import Device
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +32,11 @@ class LowRank(Model):
     linear: ClassVar[bool] = True
     reward: LowRankReward
     few_shot: FewShot
-    parameter_count: int
+    trained: int
+
+    @property
+    def parameter_count(self) -> int:
+        return self.trained
 
     @property
     def n_features(self) -> int:
@@ -50,8 +50,7 @@ class LowRank(Model):
         return super().checked(checks.simplex_rows("personal", personal), n_users)
 
     def _margins(self, responses: Responses, pairs: Preferences, personal: Tensor) -> Tensor:
-        gaps = self.reward.gaps(responses.embeddings, pairs)
-        return pair_margins(gaps, personal.to(gaps), pairs.user)
+        return self.reward.margins(responses, pairs, personal)
 
     def _scores(self, responses: Responses, personal: Tensor, user: Tensor, rows: Tensor) -> Tensor:
         table = self.reward.basis_scores(responses.embeddings)
@@ -62,7 +61,7 @@ class LowRank(Model):
 
     def state(self) -> tuple[dict[str, Tensor], dict]:
         tensors = {"basis": self.reward.basis, "logits": self.reward.logits}
-        settings = {"few_shot": asdict(self.few_shot), "parameter_count": self.parameter_count}
+        settings = {"few_shot": asdict(self.few_shot), "parameter_count": self.trained}
         return tensors, settings
 
     @classmethod
@@ -87,17 +86,29 @@ class LoRe:
     recipe: Recipe = Recipe()
     few_shot: FewShot = FEW_SHOT
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         checks.whole_number("rank", self.rank, at_least=1)
-        checks.kind("recipe", self.recipe, Recipe)
-        checks.kind("few_shot", self.few_shot, FewShot)
+        checks.instance_of("recipe", self.recipe, Recipe)
+        checks.instance_of("few_shot", self.few_shot, FewShot)
 
-    def fit(self, responses, train, *, validation=None, seed=0, device=None) -> LowRank:
+    def fit(
+        self,
+        responses: Responses,
+        train: Preferences,
+        *,
+        validation: Preferences | None = None,
+        seed: int = 0,
+        device: Device = None,
+    ) -> LowRank:
         fit = fit_basis(
             responses, train, self.rank, self.recipe, None, seed, device, validation=validation
         )
-        trained = parameter_count.lore(responses.embeddings.shape[1], self.rank, train.n_users)
+        trained = self.parameter_count(responses.embeddings.shape[1], train.n_users)
         return LowRank(fit.reward, self.few_shot, trained)
+
+    def parameter_count(self, d: int, n_users: int) -> int:
+        """Numbers trained on embeddings of d features and so many seen users."""
+        return parameter_count.lore(d, self.rank, n_users)
 
 
 def paper_lore(rank: int, steps: int = PAPER.steps) -> LoRe:

@@ -1,65 +1,29 @@
-"""What the rivals built of networks share: inputs, random draws, and one training loop."""
+"""What methods built of networks share: standardised inputs, their training data, their start."""
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
-from lore_core.methods.protocol import training_data
+from lore_core.methods.protocol import Model, training_data
 from lore_core.preferences import Preferences
 from lore_core.responses import Responses
-from lore_core.tools import checks, draws
+from lore_core.tools import checks
+from lore_core.tools.devices import Device
 
 FAR = 1e6  # standard deviations: no text is as far from the others
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """How long a network is trained, and how fast.
-
-    Args:
-        steps: optimiser steps.
-        warmup: share of the steps in which the learning rate grows from 0.
-        cosine: whether the learning rate then falls to 0 along a half cosine.
-        looks: with validation pairs, look at them so many times and end at the best; 0 is never.
-
-    Raises:
-        ValueError: a number is out of range.
-    """
-
-    steps: int
-    warmup: float = 0.0
-    cosine: bool = False
-    looks: int = 10
-
-    def __post_init__(self):
-        checks.whole_numbers(0, steps=self.steps, looks=self.looks)
-        checks.flag("cosine", self.cosine)
-        if checks.number("warmup", self.warmup) > 1:
-            raise ValueError(f"warmup is {self.warmup}, expected a share of the steps, 0 to 1")
-
-    def rate(self, step: int) -> float:
-        """What the learning rate is multiplied by at a step."""
-        warm = round(self.warmup * self.steps)
-        if step < warm:
-            return (step + 1) / (warm + 1)
-        if not self.cosine:
-            return 1.0
-        return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, self.steps - warm)))
-
-    def looks_after(self, step: int) -> bool:
-        """Whether validation is looked at after this step: evenly spread, the last included."""
-        return (step + 1) * self.looks // self.steps > step * self.looks // self.steps
-
-
 class Standardised(nn.Module):
     """(e - mean) / rms: entries of about unit size, whatever the encoder. Nothing is trained."""
+
+    mean: Tensor
+    rms: Tensor
 
     def __init__(self, d: int):
         super().__init__()
@@ -90,121 +54,99 @@ class Standardised(nn.Module):
         return rows.float()
 
 
+class Network(nn.Module):
+    """A network that standardises its inputs."""
+
+    inputs: Standardised
+
+
+Built = TypeVar("Built", bound=Network)
+
+
 @dataclass(frozen=True, eq=False)
-class Setting:
-    """One training run's data and draws, on its device. The order of the pairs means nothing."""
+class TrainingData:
+    """What one training run learns from, on its device. The order of the pairs means nothing.
+
+    Args:
+        responses: what is ranked.
+        pairs: of the seen users, in order.
+        validation: further pairs of the same users, or None.
+    """
 
     responses: Responses
     pairs: Preferences
     validation: Preferences | None
-    seed: int
-    generator: torch.Generator
-    device: torch.device
-    origin: torch.device
 
     @classmethod
-    def on(cls, responses, pairs, validation, seed: int, device) -> Setting:
-        """Check the data and bring it to the device."""
-        generator = draws.generator(seed)
-        there, ours = training_data(responses, pairs, validation, seed, device)
+    def of(
+        cls,
+        responses: Responses,
+        pairs: Preferences,
+        validation: Preferences | None,
+        seed: int,
+        device: Device,
+    ) -> TrainingData:
+        """Check the data and bring it to the device; arguments as in `Method.fit`."""
+        ours, mine = training_data(responses, pairs, validation, seed, device)
         if validation is not None:
-            validation = validation.to(ours.user.device)
-        return cls(
-            responses=there,
-            pairs=ours.in_order(),
-            validation=validation,
-            seed=seed,
-            generator=generator,
-            device=ours.user.device,
-            origin=responses.embeddings.device,
-        )
+            validation = validation.to(mine.user.device)
+        return cls(ours, mine.in_order(), validation)
 
-    def build(self, make: Callable[[], nn.Module]) -> nn.Module:
-        """A network whose random start depends on the seed alone, its inputs measured."""
-        with torch.random.fork_rng(range(torch.cuda.device_count())):
-            torch.manual_seed(int(self.seed))
-            model = make().to(self.device)
-        used = torch.cat([self.pairs.chosen, self.pairs.rejected]).unique()
-        model.inputs.measure(self.responses.embeddings[used])
-        return model
+    @property
+    def device(self) -> torch.device:
+        """Where it is trained."""
+        return self.pairs.user.device
 
     def filled(self, personal: Tensor) -> Tensor:
         """`personal` with the others' mean for users without pairs, of whom nothing is known."""
         known = (self.pairs.counts > 0)[:, None]
         return torch.where(known, personal, personal[known[:, 0]].mean(0))
 
-    def home(self, model: nn.Module) -> nn.Module:
-        """The model where the responses came from, ready to be used.
 
-        Raises:
-            ValueError: a number of it is not finite; the last step was too large.
-        """
-        for name, tensor in model.state_dict().items():
-            checks.finite(name, tensor, "training has run away; try smaller learning rates")
-        return model.to(self.origin).requires_grad_(False)
-
-    def judge(self, model, prepare: Callable[[], None] | None = None) -> Callable | None:
-        """Accuracy of the seen users on their validation pairs, as a function of nothing."""
-        if self.validation is None or len(self.validation) == 0:
-            return None
-
-        def accuracy() -> float:
-            if prepare:
-                prepare()
-            return float(model.accuracy(self.responses, self.validation).nanmean())
-
-        return accuracy
-
-    def batches(self, ids: Tensor, size: int) -> Iterator[Tensor]:
-        """Ids in batches without end: all of them in a new random order, again and again."""
-        while True:
-            order = draws.order(self.generator, len(ids)).to(ids.device)
-            yield from ids[order].split(size)
-
-    def uniform(self, shape) -> Tensor:
-        """Draws from [0, 1), the same on every device."""
-        return draws.uniform(self.generator, *shape).to(self.device)
-
-    def normal(self, shape) -> Tensor:
-        """Standard normal draws, the same on every device."""
-        return draws.normal(self.generator, *shape).float().to(self.device)
-
-    def whole_number(self, low: int, high: int) -> int:
-        """One of low, ..., high."""
-        return int(torch.randint(low, high + 1, (), generator=self.generator))
-
-
-@torch.enable_grad()
-def optimise(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    loss: Callable[[int], Tensor],
-    schedule: Schedule,
-    judge: Callable[[], float] | None = None,
-) -> None:
-    """Take the schedule's steps; with a judge, end at the best parameters that it saw.
+def build(make: Callable[[], Built], data: TrainingData, seed: int) -> Built:
+    """A network whose random start depends on the seed alone, its inputs measured.
 
     Args:
-        model: what is trained, in place.
-        optimizer: of its parameters.
-        loss: of a fresh batch, at a step.
-        schedule: how long and how fast.
-        judge: accuracy on validation pairs.
+        make: builds it, with torch's own generator.
+        data: the embeddings of its pairs set mean and size of the inputs.
+        seed: of the start.
+    """
+    with torch.random.fork_rng(range(torch.cuda.device_count())):
+        torch.manual_seed(int(seed))
+        model = make().to(data.device)
+    used = torch.cat([data.pairs.chosen, data.pairs.rejected]).unique()
+    model.inputs.measure(data.responses.embeddings[used])
+    return model
+
+
+def validator(
+    model: Model, data: TrainingData, prepare: Callable[[], None] | None = None
+) -> Callable[[], float] | None:
+    """The share of validation pairs that are lost, as a function of nothing; None without pairs.
+
+    Args:
+        model: as it is at the time of the call.
+        data: with the validation pairs.
+        prepare: brings the seen users' numbers up to date.
+    """
+    pairs = data.validation
+    if pairs is None or len(pairs) == 0:
+        return None
+
+    def validate() -> float:
+        if prepare is not None:
+            prepare()
+        return -float(pairs.share_won(model.margins(data.responses, pairs)).nanmean())
+
+    return validate
+
+
+def deliver(model: Built, device: torch.device) -> Built:
+    """The trained model on a device, ready to be used.
 
     Raises:
-        ValueError: a loss is not finite.
+        ValueError: a number of it is not finite; the last step was too large.
     """
-    rate = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule.rate)
-    best, kept = -math.inf, None
-    for step in tqdm(range(schedule.steps), desc=model.kind, leave=False):
-        value = loss(step)
-        if not value.isfinite():
-            raise ValueError(f"the loss became {value} at step {step}; try smaller learning rates")
-        optimizer.zero_grad()
-        value.backward()
-        optimizer.step()
-        rate.step()
-        if judge and schedule.looks_after(step) and (reached := judge()) > best:
-            best, kept = reached, copy.deepcopy(model.state_dict())
-    if kept is not None:
-        model.load_state_dict(kept)
+    for name, tensor in model.state_dict().items():
+        checks.finite(name, tensor, "training has run away; try smaller learning rates")
+    return model.to(device).requires_grad_(False)

@@ -17,78 +17,51 @@ Shapes: M responses, P prompts, N users, n responses each, K prototypes, d featu
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import ClassVar
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lore_core.methods import parameter_count
-from lore_core.methods.networks import Standardised
+from lore_core.methods.networks import Network, Standardised
+from lore_core.methods.pal_new_user import USERS, NewUser, fit_new_users
 from lore_core.methods.protocol import Model
 from lore_core.objective import pair_loss
 from lore_core.preferences import Preferences
 from lore_core.responses import Responses
-from lore_core.scores import logits_of
-from lore_core.tools import checks, draws
+from lore_core.tools import checks
 from lore_core.tools.ragged import padded
-
-USERS = 200  # whose responses are looked up at once: bounds the memory
 
 
 class Projector(nn.Module):
-    """Linear d -> p, then `layers` times p -> p, bent in between; `residual` adds the input."""
+    """Linear d -> p, then `layers` times p -> p, each after an activation; `residual` adds e."""
 
-    def __init__(self, d: int, width: int, layers: int, bend=F.gelu, residual: bool = False):
+    def __init__(
+        self,
+        d: int,
+        width: int,
+        layers: int,
+        activation: Callable[[Tensor], Tensor] = F.gelu,
+        residual: bool = False,
+    ):
         super().__init__()
         inputs = [d] + [width] * layers
         self.layers = nn.ModuleList(nn.Linear(size, width) for size in inputs)
-        self.bend, self.residual = bend, residual
+        self.activation = activation
+        self.residual = residual
 
     def forward(self, inputs: Tensor) -> Tensor:
         *inner, last = self.layers
         hidden = inputs
         for layer in inner:
-            hidden = self.bend(layer(hidden))
+            hidden = self.activation(layer(hidden))
         return last(hidden) + inputs if self.residual else last(hidden)
 
 
-@dataclass(frozen=True)
-class NewUser:
-    """How a new user's logits are fitted; the defaults are the published ones.
-
-    Args:
-        learning_rate: of AdamW, with torch's weight decay of 0.01.
-        epochs: passes through a user's pairs.
-        batch: pairs per step, in a new random order in each pass; None takes all of them.
-        random: start from normal logits; otherwise from the crowd's mean weights.
-        prior: weight of KL(crowd's mean weights || w_u); the published fit has none.
-
-    Raises:
-        ValueError: a number is out of range.
-    """
-
-    learning_rate: float = 5e-3
-    epochs: int = 20
-    batch: int | None = 4
-    random: bool = True
-    prior: float = 0.0
-
-    def __post_init__(self):
-        checks.number("learning_rate", self.learning_rate, above=True)
-        checks.number("prior", self.prior)
-        checks.flag("random", self.random)
-        checks.whole_number("epochs", self.epochs, at_least=0)
-        if self.batch is not None:
-            checks.whole_number("batch", self.batch, at_least=1)
-
-    def batches(self, counts: Tensor) -> Tensor:
-        """Steps per pass, for users with so many pairs."""
-        return counts.clamp_max(1) if self.batch is None else -(-counts // self.batch)
-
-
-class PALModel(Model, nn.Module):
+class PALModel(Model, Network):
     """What A and B have in common: logits per user, and how new ones are fitted.
 
     `tables` depends on responses and prompts, not on users. `items` looks up rows in them, (N, n):
@@ -98,11 +71,28 @@ class PALModel(Model, nn.Module):
         settings: sizes d, rank K, width p, layers, n_users N, and new_user, see `NewUser`.
     """
 
-    def __init__(self, settings: dict):
+    def __init__(self, settings: dict[str, Any]):
         super().__init__()
-        self.settings, self.new_user = settings, NewUser(**settings["new_user"])
+        self.settings = settings
+        self.new_user = NewUser(**settings["new_user"])
         self.inputs = Standardised(settings["d"])
         self.logits = nn.Parameter(random_table(settings["n_users"], settings["rank"]))
+
+    @abstractmethod
+    def tables(self, e: Tensor, q: Tensor | None, prompt: Tensor) -> Any:
+        """What depends on responses e (M, d), prompts q (P, d) and `prompt` (M,), on no user."""
+
+    @abstractmethod
+    def items(self, tables: Any, rows: Tensor) -> Any:
+        """The rows (N, n) of the tables: n responses for each of N users."""
+
+    @abstractmethod
+    def rewards(self, items: Any, weights: Tensor) -> Tensor:
+        """r_u(x) of each user's responses, (N, n), for weights (N, K)."""
+
+    @abstractmethod
+    def losses(self, margins: Tensor) -> Tensor:
+        """The loss of each margin."""
 
     @property
     def n_features(self) -> int:
@@ -118,61 +108,17 @@ class PALModel(Model, nn.Module):
 
     @torch.no_grad()
     def _scores(self, responses: Responses, personal: Tensor, user: Tensor, rows: Tensor) -> Tensor:
-        tables, scores = self.tables(*inputs_of(responses)), personal.new_zeros(len(rows))
+        tables = self.tables(*inputs_of(responses))
+        scores = personal.new_zeros(len(rows))
         blocks = (t.split(USERS) for t in (personal, *padded(user, len(personal))))
-        for weights, place, there in zip(*blocks, strict=True):
+        for weights, place, mask in zip(*blocks, strict=True):
             rewards = self.rewards(self.items(tables, rows[place]), weights)
-            scores[place[there]] = rewards[there]
+            scores[place[mask]] = rewards[mask]
         return scores
 
     @torch.no_grad()
     def _adapt(self, responses: Responses, shots: Preferences, seed: int) -> Tensor:
-        shots, generator = shots.in_order(), draws.generator(seed)
-        tables, start = self.tables(*inputs_of(responses)), self.start(shots.n_users, generator)
-        weights, batches = self.crowd.repeat(shots.n_users, 1), self.new_user.batches(shots.counts)
-        for n in batches[batches > 0].unique().tolist():
-            for users in (batches == n).nonzero().flatten().split(USERS):
-                pairs = shots.of_users(users)
-                weights[users] = self.fit_weights(tables, pairs, start[users], n, generator)
-        return weights
-
-    def start(self, n_users: int, generator: torch.Generator) -> Tensor:
-        """Where new users' logits start, (N, K)."""
-        crowd = logits_of(self.crowd).repeat(n_users, 1)
-        normal = draws.normal(generator, *crowd.shape).to(crowd)
-        return normal if self.new_user.random else crowd
-
-    @torch.enable_grad()
-    def fit_weights(
-        self, tables, pairs: Preferences, start: Tensor, n_batches: int, generator: torch.Generator
-    ) -> Tensor:
-        """Weights of users who all have pairs for so many batches, all else frozen."""
-        logits = start.clone().requires_grad_()
-        optimizer = torch.optim.AdamW([logits], self.new_user.learning_rate)
-        places, there = padded(pairs.user, pairs.n_users)
-        for _ in range(self.new_user.epochs):
-            order = self.order(there, generator)
-            for columns in order[:n_batches]:
-                place, mask = places.gather(1, columns), there.gather(1, columns)
-                rows = torch.cat([pairs.chosen[place], pairs.rejected[place]], 1)
-                loss = self.loss(self.items(tables, rows), mask, logits, n_batches)
-                (logits.grad,) = torch.autograd.grad(loss, [logits])
-                optimizer.step()
-        return logits.detach().softmax(-1)
-
-    def order(self, there: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
-        """Columns of each user's pairs in a new random order, cut into batches."""
-        if self.new_user.batch is None:
-            return (torch.arange(there.shape[1], device=there.device).expand(there.shape),)
-        keys = draws.uniform(generator, *there.shape).to(there.device)
-        return keys.masked_fill(~there, 2.0).argsort(1).split(self.new_user.batch, 1)
-
-    def loss(self, items, there: Tensor, logits: Tensor, n_batches: int) -> Tensor:
-        """One batch of every user's pairs, and its share of the prior."""
-        chosen, rejected = self.rewards(items, logits.softmax(-1)).chunk(2, dim=1)
-        away = -(self.crowd * logits.log_softmax(-1)).sum()  # KL(crowd || w) but for a constant
-        prior = self.new_user.prior / n_batches
-        return self.losses(chosen - rejected)[there].sum() + prior * away
+        return fit_new_users(self, self.tables(*inputs_of(responses)), shots, seed)
 
     def state(self) -> tuple[dict[str, Tensor], dict]:
         return self.state_dict(), self.settings
@@ -189,7 +135,7 @@ class PALAModel(PALModel):
 
     kind: ClassVar[str] = "PAL-A"
 
-    def __init__(self, settings: dict):
+    def __init__(self, settings: dict[str, Any]):
         super().__init__(settings)
         d, rank = settings["d"], settings["rank"]
         self.prototypes = nn.Parameter(F.normalize(random_table(rank, d), dim=1))
@@ -224,7 +170,7 @@ class PALBModel(PALModel):
 
     kind: ClassVar[str] = "PAL-B"
 
-    def __init__(self, settings: dict):
+    def __init__(self, settings: dict[str, Any]):
         super().__init__(settings)
         sizes = [settings[name] for name in ("d", "width", "layers")]
         self.project = Projector(*sizes)
@@ -244,7 +190,8 @@ class PALBModel(PALModel):
                 f"prompt_embeddings have {q.shape[1]} features, embeddings {e.shape[1]}; PAL-B "
                 "reads both in one space: use the same encoder"
             )
-        f, q = F.normalize(self.project(self.inputs(e)), dim=1), self.inputs(q)
+        f = F.normalize(self.project(self.inputs(e)), dim=1)
+        q = self.inputs(q)
         g = torch.stack([prototype(q) for prototype in self.prototypes], 1)  # (P, K, p)
         along = (g[prompt] @ f[..., None])[..., 0]
         return along, g @ g.mT, prompt  # (M, K), (P, K, K), (M,): the width p is gone

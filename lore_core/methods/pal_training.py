@@ -8,10 +8,17 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
-from lore_core.methods.networks import Schedule, Setting, optimise
-from lore_core.methods.pal import NewUser, PALAModel, PALBModel, PALModel, inputs_of
+from lore_core.methods import parameter_count
+from lore_core.methods.networks import TrainingData, build, deliver, validator
+from lore_core.methods.pal import PALAModel, PALBModel, PALModel, inputs_of
+from lore_core.methods.pal_new_user import NewUser
+from lore_core.methods.schedule import Schedule, optimise
+from lore_core.preferences import Preferences
+from lore_core.responses import Responses
 from lore_core.scores import logits_of
 from lore_core.tools import checks
+from lore_core.tools.devices import Device
+from lore_core.tools.draws import Draws
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,7 @@ class PAL:
     schedule: Schedule = Schedule(7000)
     new_user: NewUser = NewUser()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.form not in (PALAModel, PALBModel):
             raise ValueError(f"form is {self.form!r}, expected PALAModel or PALBModel")
         checks.whole_numbers(1, rank=self.rank, width=self.width, batch=self.batch)
@@ -54,35 +61,49 @@ class PAL:
         for name in ("projector_rate", "personal_rate", "scale_rate"):
             checks.number(name, getattr(self, name), above=True)
         checks.number("decay", self.decay)
-        checks.kind("schedule", self.schedule, Schedule)
-        checks.kind("new_user", self.new_user, NewUser)
+        checks.instance_of("schedule", self.schedule, Schedule)
+        checks.instance_of("new_user", self.new_user, NewUser)
 
-    def fit(self, responses, train, *, validation=None, seed=0, device=None) -> PALModel:
-        here = Setting.on(responses, train, validation, seed, device)
+    def fit(
+        self,
+        responses: Responses,
+        train: Preferences,
+        *,
+        validation: Preferences | None = None,
+        seed: int = 0,
+        device: Device = None,
+    ) -> PALModel:
+        data = TrainingData.of(responses, train, validation, seed, device)
         sizes = {"d": responses.embeddings.shape[1], "n_users": train.n_users}
         sizes |= {"rank": self.rank, "width": self.width, "layers": self.layers}
-        model = here.build(lambda: self.form(sizes | {"new_user": asdict(self.new_user)}))
-        everything = torch.arange(len(here.pairs), device=here.device)
-        batches = here.batches(everything, self.batch)
+        settings = sizes | {"new_user": asdict(self.new_user)}
+        model = build(lambda: self.form(settings), data, seed)
+        everything = torch.arange(len(data.pairs), device=data.device)
+        batches = Draws(seed, data.device).batches(everything, self.batch)
 
-        def loss(step: int) -> Tensor:
-            return self.loss(model, here, next(batches))
+        def loss() -> Tensor:
+            return self.loss(model, data, next(batches))
 
-        optimise(model, self.optimizer(model), loss, self.schedule, here.judge(model))
-        unknown = here.pairs.counts == 0
-        model.logits.data[unknown] = logits_of(here.filled(model.personal)[unknown])
-        return here.home(model)
+        optimise(model, self.optimizer(model), loss, self.schedule, validator(model, data))
+        unknown = data.pairs.counts == 0
+        model.logits.data[unknown] = logits_of(data.filled(model.personal)[unknown])
+        return deliver(model, responses.embeddings.device)
 
-    def loss(self, model: PALModel, here: Setting, batch: Tensor) -> Tensor:
+    def parameter_count(self, d: int, n_users: int) -> int:
+        """Numbers trained on embeddings of d features and so many seen users."""
+        if self.form is PALAModel:
+            return parameter_count.pal_a(d, self.rank, self.layers, n_users)
+        return parameter_count.pal_b(d, self.rank, self.width, self.layers, n_users)
+
+    def loss(self, model: PALModel, data: TrainingData, batch: Tensor) -> Tensor:
         """Mean loss of some pairs, for which only their own responses are projected."""
-        e, q, prompt = inputs_of(here.responses)
-        both = torch.stack([here.pairs.chosen[batch], here.pairs.rejected[batch]], 1)
+        e, q, prompt = inputs_of(data.responses)
+        both = torch.stack([data.pairs.chosen[batch], data.pairs.rejected[batch]], 1)
         used, place = both.unique(return_inverse=True)
         prompts, prompt = prompt[used].unique(return_inverse=True)
-        items = model.items(model.tables(e[used], None if q is None else q[prompts], prompt), place)
-        chosen, rejected = model.rewards(
-            items, model.logits[here.pairs.user[batch]].softmax(-1)
-        ).unbind(1)
+        tables = model.tables(e[used], None if q is None else q[prompts], prompt)
+        weights = model.logits[data.pairs.user[batch]].softmax(-1)
+        chosen, rejected = model.rewards(model.items(tables, place), weights).unbind(1)
         return model.losses(chosen - rejected).mean()
 
     def optimizer(self, model: PALModel) -> torch.optim.Optimizer:

@@ -11,6 +11,7 @@ which one is not.
 from collections.abc import Callable
 from functools import wraps
 from inspect import signature
+from typing import Any
 
 from lore_core.tools import checks
 
@@ -19,7 +20,7 @@ def of_sizes(count: Callable[..., int]) -> Callable[..., int]:
     """The same count; its arguments have to be whole numbers of at least 0."""
 
     @wraps(count)
-    def checked(*args, **kwargs):
+    def checked(*args: Any, **kwargs: Any) -> int:
         given = signature(count).bind(*args, **kwargs).arguments
         return count(
             **{name: checks.whole_number(name, n, at_least=0) for name, n in given.items()}

@@ -12,15 +12,16 @@ Shapes: M responses, d features, N users, B pairs or questions, p numbers kept p
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
 
-from lore_core.evaluation.accuracy import share_won
 from lore_core.preferences import Preferences, check_training, check_world
 from lore_core.responses import Responses
 from lore_core.tools import checks, devices, tensor_files
+from lore_core.tools.devices import Device
 
 TOO_LARGE = "embeddings or rates are too large for this model; use smaller ones"
 
@@ -35,7 +36,7 @@ class Method(Protocol):
         *,
         validation: Preferences | None = None,
         seed: int = 0,
-        device=None,
+        device: Device = None,
     ) -> Model:
         """Learn from the pairs of N seen users.
 
@@ -48,14 +49,12 @@ class Method(Protocol):
             device: where to compute; default a GPU if there is one.
         """
 
+    def parameter_count(self, d: int, n_users: int) -> int:
+        """How many numbers it trains on embeddings of d features and so many seen users."""
+
 
 class Model(ABC):
     """What a method has learned.
-
-    Args:
-        personal: (N, p), what is kept of each seen user: weights, a latent, or a whole direction.
-        parameter_count: how many numbers were trained, shared and personal, for the seen users.
-        n_features: d of the embeddings it was trained on.
 
     The public methods check what they are given; a subclass says how to score and how to adapt
     in `_scores` and `_adapt`.
@@ -63,9 +62,21 @@ class Model(ABC):
 
     kind: ClassVar[str]
     linear: ClassVar[bool] = False  # whether what all embeddings share cancels in a margin
-    personal: Tensor
-    parameter_count: int
-    n_features: int
+
+    @property
+    @abstractmethod
+    def personal(self) -> Tensor:
+        """What is kept of each seen user, (N, p): weights, a latent, or a whole direction."""
+
+    @property
+    @abstractmethod
+    def parameter_count(self) -> int:
+        """How many numbers were trained, shared and personal, for the seen users."""
+
+    @property
+    @abstractmethod
+    def n_features(self) -> int:
+        """d of the embeddings it was trained on."""
 
     @abstractmethod
     def _scores(self, responses: Responses, personal: Tensor, user: Tensor, rows: Tensor) -> Tensor:
@@ -124,6 +135,7 @@ class Model(ABC):
         self.check_features(responses)
         check_world(responses, shots)
         checks.whole_number("seed", seed, at_least=0)
+        shots = shots.to(responses.embeddings.device)
         return checks.finite("personal", self._adapt(responses, shots, seed), TOO_LARGE)
 
     def margins(
@@ -147,7 +159,7 @@ class Model(ABC):
         return checks.finite("margins", self._margins(responses, pairs, personal), TOO_LARGE)
 
     def _margins(self, responses: Responses, pairs: Preferences, personal: Tensor) -> Tensor:
-        """`margins` of checked arguments; a linear model takes out first what cancels in them."""
+        """`margins` of checked arguments: differences of scores, where no model knows better."""
         both = torch.cat([pairs.chosen, pairs.rejected])
         chosen, rejected = self._scores(responses, personal, pairs.user.repeat(2), both).chunk(2)
         return chosen - rejected
@@ -169,7 +181,7 @@ class Model(ABC):
 
     def check_features(self, responses: Responses) -> None:
         """Raise a ValueError unless these are responses of the width that the model knows."""
-        checks.kind("responses", responses, Responses)
+        checks.instance_of("responses", responses, Responses)
         given = responses.embeddings.shape[1]
         if given != self.n_features:
             raise ValueError(
@@ -177,19 +189,13 @@ class Model(ABC):
                 "embeddings that it was trained on"
             )
 
-    def accuracy(
-        self, responses: Responses, pairs: Preferences, personal: Tensor | None = None
-    ) -> Tensor:
-        """Share of each user's pairs that are ranked as the user did, (N',); see `margins`."""
-        return share_won(self.margins(responses, pairs, personal), pairs)
-
-    def save(self, path) -> None:
+    def save(self, path: Path | str) -> None:
         """Write everything to a safetensors file, whole or not at all."""
         tensors, settings = self.state()
         tensor_files.write(path, tensors, {"kind": self.kind, "settings": settings})
 
     @classmethod
-    def load(cls, path) -> Model:
+    def load(cls, path: Path | str) -> Model:
         """Read what `save` wrote.
 
         Raises:
@@ -210,7 +216,11 @@ class Model(ABC):
 
 
 def training_data(
-    responses: Responses, pairs: Preferences, validation: Preferences | None, seed: int, device
+    responses: Responses,
+    pairs: Preferences,
+    validation: Preferences | None,
+    seed: int,
+    device: Device,
 ) -> tuple[Responses, Preferences]:
     """What a method learns from, checked and brought to the device.
 

@@ -1,26 +1,72 @@
-"""Who competes, and with which settings.
+"""Who takes part in a benchmark, under which name and colour, and with which settings.
 
 A method "as published" has the sizes and rates of its authors and no choice. Every other one has
 six candidates, of which validation data choose: the rank of LoRe, the ridge of linear models, the
-capacity of networks.
+capacity of networks. A new method is one entry here.
 """
 
-from dataclasses import replace
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from lore_core.methods.baselines import MeanDifference, Reference, bradley_terry
 from lore_core.methods.lore import LoRe, paper_lore
-from lore_core.methods.networks import Schedule
-from lore_core.methods.pal import NewUser, PALAModel, PALBModel
+from lore_core.methods.pal import PALAModel, PALBModel
+from lore_core.methods.pal_new_user import NewUser
 from lore_core.methods.pal_training import PAL
 from lore_core.methods.per_user import PerUser
 from lore_core.methods.protocol import Method
+from lore_core.methods.schedule import Schedule
 from lore_core.methods.vpl_training import VPL
 from lore_core.recipes import FEW_SHOT
+from lore_core.responses import Responses
+from lore_core.tools import palette
 
 RANKS = (2, 3, 4, 6, 8, 12)
+PUBLISHED = "as published"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A method as a benchmark knows it.
+
+    Args:
+        name: what tables and figures call it.
+        colour: of its curves, in every lesson.
+        candidates: label -> settings, among which validation data choose.
+        needs: what it reads of the responses beside embeddings, such as "traits".
+    """
+
+    name: str
+    colour: str
+    candidates: Mapping[str, Method]
+    needs: tuple[str, ...] = ()
+
+    def check(self, responses: Responses) -> None:
+        """Raise a ValueError if the responses lack something that this method reads."""
+        for name in self.needs:
+            if getattr(responses, name) is None:
+                raise ValueError(
+                    f"{self.name} reads {name}, which these responses do not have; leave it out, "
+                    f"or give Responses {name}"
+                )
+
+    def parameter_count(self, label: str, d: int, n_users: int) -> int:
+        """How many numbers a candidate trains.
+
+        Args:
+            label: of the candidate.
+            d: features of an embedding.
+            n_users: seen users.
+        """
+        return self.candidates[label].parameter_count(d, n_users)
+
 
 # What fitted these data in a few tries on validation pairs, at concentration 0.1.
-LIKE_LORE = NewUser(learning_rate=0.3, epochs=40, batch=None, random=False, prior=FEW_SHOT.prior)
+LIKE_LORE = NewUser(
+    learning_rate=0.3, epochs=40, batch=None, random=False, prior=FEW_SHOT.prior or 0.0
+)
 VPL_HERE = VPL(
     cycle=None,
     context=(1, 20),
@@ -57,62 +103,126 @@ def pal_b(rank: int, width: int, decay: float = 0.03) -> PAL:
     return replace(here, form=PALBModel, rank=rank, width=width, decay=decay)
 
 
-LINE_UP: dict[str, list[Method]] = {
-    "reference": [Reference()],
-    "mean_difference": [MeanDifference()],
-    "bradley_terry": [bradley_terry(ridge) for ridge in (1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03)],
-    "per_user": [PerUser(ridge) for ridge in (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)],
-    "per_user_pooled": [
-        PerUser(ridge, bradley_terry()) for ridge in (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
-    ],
-    "lore": [LoRe(rank) for rank in RANKS],
-    "lore_no_prior": [LoRe(rank, few_shot=replace(FEW_SHOT, prior=1e-3)) for rank in RANKS],
-    "lore_paper": [paper_lore(rank) for rank in RANKS],
-    "vpl_published": [VPL()],
-    "vpl_defects": [VPL(kl=0.0, rescale=True)],
-    "vpl": [
-        vpl(64, 64),
-        vpl(128, 64),
-        vpl(128, 128),
-        vpl(256, 64),
-        vpl(256, 256),
-        vpl(256, 64, kl=1e-5),
-    ],
-    "pal_a_published": [PAL(form=PALAModel)],
-    "pal_a": [
-        pal_a(3, 0),
-        pal_a(6, 0),
-        pal_a(12, 0),
-        pal_a(6, 1),
-        pal_a(12, 1),
-        pal_a(6, 2),
-    ],
-    "pal_b_published": [PAL(form=PALBModel)],
-    "pal_b": [
-        pal_b(3, 128),
-        pal_b(6, 128),
-        pal_b(12, 128),
-        pal_b(6, 64),
-        pal_b(6, 256),
-        pal_b(6, 128, decay=0.1),
-    ],
+REGISTRY: dict[str, Entry] = {
+    "reference": Entry(
+        name="reference",
+        colour=palette.GREY,
+        candidates={"judge": Reference()},
+        needs=("traits",),
+    ),
+    "mean_difference": Entry(
+        name="mean difference",
+        colour=palette.GREY,
+        candidates={"no settings": MeanDifference()},
+    ),
+    "bradley_terry": Entry(
+        name="Bradley–Terry",
+        colour=palette.ORANGE,
+        candidates={
+            f"ridge_basis {ridge}": bradley_terry(ridge)
+            for ridge in (1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03)
+        },
+    ),
+    "per_user": Entry(
+        name="one model per user",
+        colour=palette.SKY,
+        candidates={f"ridge {ridge}": PerUser(ridge) for ridge in (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)},
+    ),
+    "per_user_pooled": Entry(
+        name="one model per user, from Bradley–Terry",
+        colour=palette.SKY,
+        candidates={
+            f"ridge {ridge}": PerUser(ridge, bradley_terry())
+            for ridge in (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
+        },
+    ),
+    "lore": Entry(
+        name="LoRe",
+        colour=palette.BLUE,
+        candidates={f"rank {rank}": LoRe(rank) for rank in RANKS},
+    ),
+    "lore_no_prior": Entry(
+        name="LoRe, hardly any prior",
+        colour=palette.BLUE,
+        candidates={
+            f"rank {rank}": LoRe(rank, few_shot=replace(FEW_SHOT, prior=1e-3)) for rank in RANKS
+        },
+    ),
+    "lore_paper": Entry(
+        name="LoRe, paper's recipe",
+        colour=palette.BLACK,
+        candidates={f"rank {rank}": paper_lore(rank) for rank in RANKS},
+    ),
+    "vpl_published": Entry(
+        name="VPL, published",
+        colour=palette.RED,
+        candidates={PUBLISHED: VPL()},
+    ),
+    "vpl_defects": Entry(
+        name="VPL, published with its defects",
+        colour=palette.RED,
+        candidates={PUBLISHED: VPL(kl=0.0, rescale=True)},
+    ),
+    "vpl": Entry(
+        name="VPL, matched",
+        colour=palette.RED,
+        candidates={
+            f"hidden {hidden}, latent {latent}, kl {kl}": vpl(hidden, latent, kl)
+            for hidden, latent, kl in (
+                (64, 64, 1e-4),
+                (128, 64, 1e-4),
+                (128, 128, 1e-4),
+                (256, 64, 1e-4),
+                (256, 256, 1e-4),
+                (256, 64, 1e-5),
+            )
+        },
+    ),
+    "pal_a_published": Entry(
+        name="PAL-A, published",
+        colour=palette.GREEN,
+        candidates={PUBLISHED: PAL(form=PALAModel)},
+    ),
+    "pal_a": Entry(
+        name="PAL-A, matched",
+        colour=palette.GREEN,
+        candidates={
+            f"rank {rank}, layers {layers}": pal_a(rank, layers)
+            for rank, layers in ((3, 0), (6, 0), (12, 0), (6, 1), (12, 1), (6, 2))
+        },
+    ),
+    "pal_b_published": Entry(
+        name="PAL-B, published",
+        colour=palette.PINK,
+        candidates={PUBLISHED: PAL(form=PALBModel)},
+        needs=("prompt_embeddings",),
+    ),
+    "pal_b": Entry(
+        name="PAL-B, matched",
+        colour=palette.PINK,
+        candidates={
+            f"rank {rank}, width {width}, decay {decay}": pal_b(rank, width, decay)
+            for rank, width, decay in (
+                (3, 128, 0.03),
+                (6, 128, 0.03),
+                (12, 128, 0.03),
+                (6, 64, 0.03),
+                (6, 256, 0.03),
+                (6, 128, 0.1),
+            )
+        },
+        needs=("prompt_embeddings",),
+    ),
 }
-NAMES = {
-    "perfect": "perfect observer",
-    "known_tastes": "known tastes",
-    "reference": "reference",
-    "mean_difference": "mean difference",
-    "bradley_terry": "Bradley–Terry",
-    "per_user": "one model per user",
-    "per_user_pooled": "one model per user, from Bradley–Terry",
-    "lore": "LoRe",
-    "lore_no_prior": "LoRe, hardly any prior",
-    "lore_paper": "LoRe, paper's recipe",
-    "vpl_published": "VPL, published",
-    "vpl_defects": "VPL, published with its defects",
-    "vpl": "VPL, matched",
-    "pal_a_published": "PAL-A, published",
-    "pal_a": "PAL-A, matched",
-    "pal_b_published": "PAL-B, published",
-    "pal_b": "PAL-B, matched",
-}
+
+
+def colour_of(name: str) -> str:
+    """The colour of a method, or of its family; grey for what is no method.
+
+    Args:
+        name: as tables and figures have it, such as "PAL-A, matched"; the family is what comes
+            before the comma.
+    """
+    names = {entry.name: entry.colour for entry in REGISTRY.values()}
+    families = {entry.name.split(",")[0]: entry.colour for entry in reversed(REGISTRY.values())}
+    return names.get(name) or families.get(name.split(",")[0], palette.GREY)

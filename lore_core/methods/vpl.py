@@ -13,15 +13,14 @@ code, here on frozen embeddings.  Shapes: N users, C pairs, d features, h hidden
 
 from __future__ import annotations
 
-import math
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lore_core.methods import parameter_count
-from lore_core.methods.networks import Standardised
+from lore_core.methods.networks import Network, Standardised
 from lore_core.methods.protocol import Model
 from lore_core.preferences import Preferences
 from lore_core.responses import Responses
@@ -35,20 +34,22 @@ class SetEncoder(nn.Module):
 
     def __init__(self, latent: int):
         super().__init__()
-        self.query, self.key, self.value, self.mean, self.log_variance = (
-            nn.Linear(latent, latent) for _ in range(5)
-        )
+        self.query = nn.Linear(latent, latent)
+        self.key = nn.Linear(latent, latent)
+        self.value = nn.Linear(latent, latent)
+        self.mean = nn.Linear(latent, latent)
+        self.log_variance = nn.Linear(latent, latent)
 
-    def forward(self, codes: Tensor, there: Tensor) -> tuple[Tensor, Tensor]:
-        """μ and log σ², (N, z) in [-1, 1], of codes (N, C, z) where `there` (N, C) says so."""
-        match = self.query(codes) @ self.key(codes).mT / math.sqrt(codes.shape[-1])
-        attention = match.masked_fill(~there[:, None], -math.inf).softmax(-1)
-        read = attention @ self.value(codes) * there[..., None]
-        mean = read.sum(1) / there.sum(1, keepdim=True)
+    def forward(self, codes: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """μ and log σ², (N, z) in [-1, 1], of the codes (N, C, z) that the mask (N, C) keeps."""
+        read = F.scaled_dot_product_attention(
+            self.query(codes), self.key(codes), self.value(codes), attn_mask=mask[:, None]
+        )
+        mean = (read * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
         return self.mean(mean).clamp(-1, 1), self.log_variance(mean).clamp(-1, 1)
 
 
-class VPLModel(Model, nn.Module):
+class VPLModel(Model, Network):
     """The networks, and each seen user's latent (N, z).
 
     Args:
@@ -56,6 +57,7 @@ class VPLModel(Model, nn.Module):
     """
 
     kind: ClassVar[str] = "VPL"
+    latents: Tensor
 
     def __init__(self, d: int, hidden: int, latent: int, n_users: int):
         super().__init__()
@@ -64,7 +66,11 @@ class VPLModel(Model, nn.Module):
         self.pair_encoder = network(2 * d, hidden, hidden, latent)
         self.set_encoder = SetEncoder(latent)
         self.reward = network(d + latent, hidden, hidden, 1)
-        self.register_buffer("personal", torch.zeros(n_users, latent))
+        self.register_buffer("latents", torch.zeros(n_users, latent))
+
+    @property
+    def personal(self) -> Tensor:
+        return self.latents
 
     @property
     def n_features(self) -> int:
@@ -79,18 +85,16 @@ class VPLModel(Model, nn.Module):
         """μ and log σ² of users who all have pairs, (N, z) each, from standardised embeddings."""
         key, place = (pairs.chosen * len(e) + pairs.rejected).unique(return_inverse=True)
         once = torch.cat([e[key // len(e)], e[key % len(e)]], 1)  # a repeated pair is read once
-        places, there = padded(pairs.user, pairs.n_users)
-        return self.set_encoder(self.pair_encoder(once)[place[places]], there)
+        positions, mask = padded(pairs.user, pairs.n_users)
+        return self.set_encoder(self.pair_encoder(once)[place[positions]], mask)
 
     def rewards(self, e: Tensor, latent: Tensor, user: Tensor, rows: Tensor) -> Tensor:
         """The reward network on (e(x), z): its first layer sees each e and each z once."""
-        first, *others = self.reward
+        first = cast(nn.Linear, self.reward[0])
         of_e, of_z = first.weight.split([e.shape[1], latent.shape[1]], dim=1)
         used, place = rows.unique(return_inverse=True)
         hidden = F.linear(e[used], of_e, first.bias)[place] + F.linear(latent, of_z)[user]
-        for layer in others:
-            hidden = layer(hidden)
-        return hidden[:, 0]
+        return self.reward[1:](hidden)[:, 0]
 
     @torch.no_grad()
     def _scores(self, responses: Responses, personal: Tensor, user: Tensor, rows: Tensor) -> Tensor:

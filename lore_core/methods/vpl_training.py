@@ -5,18 +5,25 @@
 z is drawn anew in each step, and so is the context.  Source: as in `vpl.py`.
 """
 
+import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lore_core.methods.networks import Schedule, Setting, optimise
+from lore_core.methods import parameter_count
+from lore_core.methods.networks import TrainingData, build, deliver, validator
+from lore_core.methods.schedule import Schedule, optimise
 from lore_core.methods.vpl import VPLModel
 from lore_core.objective import pair_loss
 from lore_core.preferences import Preferences
+from lore_core.responses import Responses
 from lore_core.tools import checks
+from lore_core.tools.devices import Device
+from lore_core.tools.draws import Draws
 from lore_core.tools.ragged import padded
 
 
@@ -50,7 +57,7 @@ class VPL:
     schedule: Schedule = Schedule(4000, warmup=0.03, cosine=True)
     rescale: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         checks.whole_numbers(
             1, hidden=self.hidden, latent=self.latent, users=self.users, targets=self.targets
         )
@@ -59,40 +66,56 @@ class VPL:
         checks.number("learning_rate", self.learning_rate, above=True)
         for name in ("kl", "decay"):
             checks.number(name, getattr(self, name))
-        checks.kind("schedule", self.schedule, Schedule)
+        checks.instance_of("schedule", self.schedule, Schedule)
         checks.flag("rescale", self.rescale)
         low, high = checks.two("context", self.context, "(smallest, largest)")
         checks.whole_numbers(1, smallest_context=low, largest_context=high)
         if low > high:
             raise ValueError(f"context is {self.context}, expected 1 <= smallest <= largest")
 
-    def fit(self, responses, train, *, validation=None, seed=0, device=None) -> VPLModel:
-        here = Setting.on(responses, train, validation, seed, device)
-        if int(here.pairs.counts.max()) < 2:
+    def fit(
+        self,
+        responses: Responses,
+        train: Preferences,
+        *,
+        validation: Preferences | None = None,
+        seed: int = 0,
+        device: Device = None,
+    ) -> VPLModel:
+        data = TrainingData.of(responses, train, validation, seed, device)
+        if int(data.pairs.counts.max()) < 2:
             raise ValueError("VPL learns from users with at least two pairs: one to infer the user")
         sizes = responses.embeddings.shape[1], self.hidden, self.latent, train.n_users
-        model = here.build(lambda: VPLModel(*sizes))
-        questions = Questions(self, here)
-        e = model.inputs(here.responses.embeddings)
-
-        def loss(step: int) -> Tensor:
-            context, targets = questions.draw()
-            mean, log_variance = model.posterior(e, context)
-            z = self.stretched(mean + (log_variance / 2).exp() * here.normal(mean.shape))
-            sides = torch.cat([targets.chosen, targets.rejected])
-            chosen, rejected = model.rewards(e, z, targets.user.repeat(2), sides).chunk(2)
-            kl = self.beta(step) * divergence(mean, log_variance).mean()
-            return pair_loss(chosen - rejected).mean() + kl
+        model = build(lambda: VPLModel(*sizes), data, seed)
 
         def know_users() -> None:
-            model.personal.copy_(here.filled(model.adapt(here.responses, here.pairs)))
+            model.latents.copy_(data.filled(model.adapt(data.responses, data.pairs)))
 
         optimizer = torch.optim.AdamW(
             model.parameters(), self.learning_rate, weight_decay=self.decay, fused=True
         )
-        optimise(model, optimizer, loss, self.schedule, here.judge(model, know_users))
+        loss = self.losses(model, data, Draws(seed, data.device))
+        validate = validator(model, data, know_users)
+        optimise(model, optimizer, lambda: next(loss), self.schedule, validate)
         know_users()
-        return here.home(model)
+        return deliver(model, responses.embeddings.device)
+
+    def parameter_count(self, d: int, n_users: int) -> int:
+        """Numbers trained on embeddings of d features, however many seen users there are."""
+        return parameter_count.vpl(d, self.hidden, self.latent)
+
+    def losses(self, model: VPLModel, data: TrainingData, draws: Draws) -> Iterator[Tensor]:
+        """The loss of one batch after the other, without end."""
+        questions = Questions(self, data.pairs, draws)
+        e = model.inputs(data.responses.embeddings)
+        for step in itertools.count():
+            context, targets = questions.draw()
+            mean, log_variance = model.posterior(e, context)
+            z = self.stretched(mean + (log_variance / 2).exp() * draws.normal(*mean.shape))
+            sides = torch.cat([targets.chosen, targets.rejected])
+            chosen, rejected = model.rewards(e, z, targets.user.repeat(2), sides).chunk(2)
+            kl = self.beta(step) * divergence(mean, log_variance).mean()
+            yield pair_loss(chosen - rejected).mean() + kl
 
     def stretched(self, z: Tensor) -> Tensor:
         """The published code's rescaling, if it is asked for."""
@@ -111,28 +134,41 @@ def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
 
 
 class Questions:
-    """Draws, for some users at a time, pairs to infer them from and other pairs to predict."""
+    """Draws, for some users at a time, pairs to infer them from and other pairs to predict.
 
-    def __init__(self, settings: VPL, here: Setting):
-        self.settings, self.here, self.pairs = settings, here, here.pairs
-        self.places, self.there = padded(self.pairs.user, self.pairs.n_users)
-        self.users = here.batches((self.pairs.counts > 1).nonzero().flatten(), settings.users)
+    Args:
+        settings: batch sizes.
+        pairs: of the seen users, in order.
+        draws: source of all draws.
+    """
+
+    def __init__(self, settings: VPL, pairs: Preferences, draws: Draws):
+        self.settings = settings
+        self.pairs = pairs
+        self.draws = draws
+        self.positions, self.mask = padded(pairs.user, pairs.n_users)
+        asked = (pairs.counts > 1).nonzero().flatten()
+        self.users = draws.batches(asked, settings.users)
 
     def draw(self) -> tuple[Preferences, Preferences]:
         """Context and targets, for the same few users; their ids are 0, 1, ..."""
         users, s = next(self.users), self.settings
-        order = self.here.uniform((len(users), self.there.shape[1]))
-        order = order.masked_fill(~self.there[users], 2.0).argsort(1)  # what is missing comes last
-        place, count = self.places[users].gather(1, order), self.pairs.counts[users][:, None]
+        keys = self.draws.uniform(len(users), self.mask.shape[1])
+        order = keys.masked_fill(~self.mask[users], 2.0).argsort(1)  # what is missing comes last
+        place = self.positions[users].gather(1, order)
+        count = self.pairs.counts[users][:, None]
         column = torch.arange(place.shape[1], device=place.device)
         end = (count // 2).clamp_max(s.targets)
-        last = (end + self.here.whole_number(*s.context)).minimum(count)
-        context, targets = (column >= end) & (column < last), column < end
-        return self.these(place, context), self.these(place, targets)
+        last = (end + self.draws.whole_number(*s.context)).minimum(count)
+        context = (column >= end) & (column < last)
+        return self.these(place, context), self.these(place, column < end)
 
     def these(self, place: Tensor, mask: Tensor) -> Preferences:
         """The pairs at the masked places, row by row."""
         user, positions = mask.nonzero()[:, 0], place[mask]
         return Preferences(
-            user, self.pairs.chosen[positions], self.pairs.rejected[positions], len(place)
+            user=user,
+            chosen=self.pairs.chosen[positions],
+            rejected=self.pairs.rejected[positions],
+            n_users=len(place),
         )

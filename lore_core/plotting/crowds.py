@@ -65,8 +65,8 @@ def triangles(crowds: dict[str, Tensor], corners: list[str]) -> Figure:
         crowds: title -> (N, 3) tastes.
         corners: names of the three traits.
     """
-    fig, axes = plt.subplots(1, len(crowds), figsize=(10, 3.6))
-    for ax, (title, tastes) in zip(axes, crowds.items(), strict=True):
+    fig, axes = plt.subplots(1, len(crowds), figsize=(10, 3.6), squeeze=False)
+    for ax, (title, tastes) in zip(axes[0], crowds.items(), strict=True):
         drawings.simplex(ax, tastes, corners)
         ax.set_title(title)
     return fig
@@ -84,7 +84,7 @@ def ceilings(agreement: Curve, ceiling: Curve, choices: int) -> Figure:
     plots.curves(left, {"two users": agreement}, {"two users": GREY})
     chance(left, 1 / choices, "two random choices")
     label.log_ticks(left, [0.01, 0.1, 1, 10])
-    left.set(xlabel="concentration", ylabel="same favourite of eight", ylim=(0, 1))
+    left.set(xlabel="concentration", ylabel=f"same favourite of {choices}", ylim=(0, 1))
     left.set_title("Crowds of high concentration agree")
     plots.curves(right, {"perfect": ceiling}, {"perfect": GREY})
     chance(right, 0.5, "coin")
@@ -97,5 +97,12 @@ def ceilings(agreement: Curve, ceiling: Curve, choices: int) -> Figure:
 def chance(ax: Axes, height: float, name: str) -> None:
     """What chance alone would give."""
     ax.axhline(height, color=GREY, ls=":", lw=1.5)
-    place = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
-    ax.annotate(name, (0.01, height), (0, 3), size=10, color=GREY, **place)
+    ax.annotate(
+        name,
+        (0.01, height),
+        (0, 3),
+        xycoords=("axes fraction", "data"),
+        textcoords="offset points",
+        size=10,
+        color=GREY,
+    )

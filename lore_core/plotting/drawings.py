@@ -28,7 +28,8 @@ def simplex(
         marked: label -> row, for users to point out.
     """
     ax.plot(*CORNERS[[0, 1, 2, 0]].T, color=BLACK, lw=1)
-    ax.scatter(*(weights @ CORNERS).T, s=20, color=colour, alpha=0.4, lw=0)
+    x, y = (weights.double() @ CORNERS).T
+    ax.scatter(x, y, s=20, color=colour, alpha=0.4, lw=0)
     for label, row in (marked or {}).items():
         x, y = weights[row] @ CORNERS
         ax.scatter(x, y, s=90, color=BLACK, edgecolor="white", lw=1.5, zorder=3)
@@ -51,10 +52,10 @@ def rankings(ax: Axes, scores: dict[str, Tensor], names: list[str]) -> Axes:
     ranks = [((-s).argsort().argsort() + 1).tolist() for s in scores.values()]
     for a, b, name in zip(*ranks, names, strict=True):
         extreme = {1, len(names)} & {a, b}
-        look = {"color": BLACK if extreme else GREY}
-        ax.plot([0, 1], [a, b], lw=2.5 if extreme else 1, marker="o", ms=4, **look)
-        ax.text(-0.06, a, name, ha="right", va="center", **look)
-        ax.text(1.06, b, name, ha="left", va="center", **look)
+        colour = BLACK if extreme else GREY
+        ax.plot([0, 1], [a, b], lw=2.5 if extreme else 1, marker="o", ms=4, color=colour)
+        ax.text(-0.06, a, name, ha="right", va="center", color=colour)
+        ax.text(1.06, b, name, ha="left", va="center", color=colour)
     ax.set(xlim=(-0.1, 1.1), ylim=(len(names) + 0.6, 0.4), yticks=[])
     ax.set_xticks([0, 1], list(scores), weight="bold")
     ax.xaxis.tick_top()

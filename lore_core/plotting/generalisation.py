@@ -6,7 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lore_core.evaluation.bootstrap import Interval
-from lore_core.plotting import plots, style
+from lore_core.methods.registry import colour_of
+from lore_core.plotting import plots
 from lore_core.tools.palette import BLUE, GREY
 
 MARKERS = {"another user's weights": "X", "reference": "D"}  # both grey
@@ -19,7 +20,7 @@ def blocks(results: dict[str, dict[str, Interval]]) -> Figure:
         results: block, such as "seen users, unseen prompts" -> method -> accuracy.
     """
     rows = {block.replace(", ", ",\n"): methods for block, methods in results.items()}
-    colours = {name: style.colour_of(name) for name in next(iter(rows.values()))}
+    colours = {name: colour_of(name) for name in next(iter(rows.values()))}
     fig, ax = plt.subplots(figsize=(8, 4))
     plots.points(ax, rows, colours, 0.45, [MARKERS.get(name, "o") for name in colours])
     ax.axvline(0.5, color=GREY, ls=":", lw=1.5)

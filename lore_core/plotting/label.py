@@ -19,13 +19,25 @@ def ends(ax: Axes, lines: dict[str, float], colours: dict[str, str]) -> None:
         lines: name -> y of the line's last point.
         colours: name -> colour.
     """
-    names = sorted(lines, key=lines.get)
+    names = sorted(lines, key=lambda name: lines[name])
     to_share = ax.transData + ax.transAxes.inverted()
     right = ax.get_xlim()[1]
     heights = np.array([to_share.transform((right, lines[name]))[1] for name in names])
-    for name, height in zip(names, spread(heights, ROOM / ax.figure.get_figheight()), strict=True):
-        look = dict(color=ink(colours[name]), size=10, va="center", transform=ax.transAxes)
-        ax.text(1.01, height, name, **look)
+    for name, height in zip(names, spread(heights, ROOM / height_of(ax)), strict=True):
+        ax.text(
+            1.01,
+            height,
+            name,
+            color=ink(colours[name]),
+            size=10,
+            va="center",
+            transform=ax.transAxes,
+        )
+
+
+def height_of(ax: Axes) -> float:
+    """The height of the figure, in inches."""
+    return ax.figure.bbox.height / ax.figure.get_dpi()
 
 
 def spread(heights: np.ndarray, room: float) -> np.ndarray:

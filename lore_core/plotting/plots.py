@@ -5,7 +5,8 @@ draws their middle and their ends: nothing is resampled here.
 Shapes: N users.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 import pandas as pd
 import seaborn as sns
@@ -18,7 +19,7 @@ BINS = 16  # edges that a float holds exactly: no user falls to another side by 
 AS_GIVEN = {"estimator": "median", "errorbar": ("pi", 100)}  # of low, mean and high
 
 
-def tidy(results: dict, *names: str) -> pd.DataFrame:
+def tidy(results: Mapping, *names: str) -> pd.DataFrame:
     """Nested dictionaries of Intervals as a table, three rows for each: its mean and its bounds.
 
     Args:
@@ -29,7 +30,7 @@ def tidy(results: dict, *names: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*names, "value"])
 
 
-def leaves(nested: dict | Interval) -> Iterator[tuple[tuple, Interval]]:
+def leaves(nested: Mapping | Interval) -> Iterator[tuple[tuple, Interval]]:
     """The Intervals in nested dictionaries, each with the keys that lead to it."""
     if isinstance(nested, Interval):
         yield (), nested
@@ -40,7 +41,7 @@ def leaves(nested: dict | Interval) -> Iterator[tuple[tuple, Interval]]:
 
 def curves(
     ax: Axes,
-    results: dict[str, dict[float, Interval]],
+    results: Mapping[str, Mapping[Any, Interval]],
     colours: dict[str, str],
     dashed: Collection[str] = (),
     bands: bool = True,
@@ -54,7 +55,8 @@ def curves(
         bands: whether to draw the intervals.
     """
     dashes = {name: (3, 1.5) if name in dashed else "" for name in results}
-    look = dict(palette=colours, dashes=dashes, markers=dict.fromkeys(results, "o"), legend=False)
+    look: dict[str, Any] = dict(palette=colours, dashes=dashes, legend=False)
+    look["markers"] = dict.fromkeys(results, "o")
     look |= AS_GIVEN | {"err_kws": {"lw": 0}} if bands else AS_GIVEN | {"errorbar": None}
     table = tidy(results, "curve", "x")
     sns.lineplot(table, x="x", y="value", hue="curve", style="curve", ax=ax, **look)
@@ -78,7 +80,8 @@ def points(
         markers: one for all methods, or one for each.
     """
     table = tidy(results, "row", "method")
-    look = dict(palette=colours, hue_order=list(colours), markers=markers, dodge=apart)
+    look: dict[str, Any] = dict(palette=colours, hue_order=list(colours), dodge=apart)
+    look["markers"] = markers
     look |= AS_GIVEN | {"linestyle": "none", "err_kws": {"lw": 3, "alpha": 0.4}}
     sns.pointplot(table, x="value", y="row", hue="method", ax=ax, **look)
     ax.set(xlabel="", ylabel="")
@@ -96,7 +99,7 @@ def heat_map(ax: Axes, values: Tensor, rows: list[str], columns: list[str]) -> A
     key = {"location": "bottom", "aspect": 25, "pad": 0.03, "ticks": [-bound, 0, bound]}
     table = pd.DataFrame(values.numpy(), rows, columns)
     sns.heatmap(table, cmap="PRGn", vmin=-bound, vmax=bound, ax=ax, cbar_kws=key)
-    bar = ax.collections[0].colorbar.ax
+    bar = ax.figure.axes[-1]  # the key, drawn last
     bar.set_xticklabels(["low", "mean", "high"])
     bar.tick_params(length=0)
     ax.tick_params(length=0, top=False, labeltop=True, labelbottom=False, rotation=0)
@@ -115,6 +118,6 @@ def histogram(ax: Axes, per_user: dict[str, Tensor], colours: dict[str, str]) ->
     sns.histplot(table, palette=colours, ax=ax, **outlines)
     sns.move_legend(ax, "upper left")
     for label, mean in table.mean().items():
-        ax.axvline(mean, color=colours[label], ls=":")
+        ax.axvline(mean, color=colours[str(label)], ls=":")
     ax.set_ylabel("users")
     return ax

@@ -5,7 +5,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lore_core.evaluation.bootstrap import Interval
-from lore_core.plotting import label, plots, style
+from lore_core.methods.registry import colour_of
+from lore_core.plotting import label, plots
 from lore_core.tools.palette import GREY
 
 Curve = dict[int, Interval]
@@ -23,11 +24,11 @@ def few_shot(results: dict[str, Curve], panels: dict[str, list[str]]) -> Figure:
         results: method -> pairs -> accuracy, "known tastes" among them.
         panels: title -> the methods to show there.
     """
-    fig, axes = plt.subplots(1, len(panels), figsize=(11, 4.6), sharey=True)
-    for ax, (title, methods) in zip(axes, panels.items(), strict=True):
+    fig, axes = plt.subplots(1, len(panels), figsize=(11, 4.6), sharey=True, squeeze=False)
+    for ax, (title, methods) in zip(axes[0], panels.items(), strict=True):
         panel(ax, results, methods, (0.6, 0.92))
         ax.set_title(title)
-    axes[0].set_ylabel(ACCURACY)
+    axes[0, 0].set_ylabel(ACCURACY)
     return fig
 
 
@@ -38,26 +39,28 @@ def crowds(results: dict[float, dict[str, Curve]], methods: list[str]) -> Figure
         results: concentration -> method -> pairs -> accuracy.
         methods: to show.
     """
-    fig, axes = plt.subplots(1, len(results), figsize=(11, 4.6))
-    for ax, (concentration, of_crowd) in zip(axes, results.items(), strict=True):
+    fig, axes = plt.subplots(1, len(results), figsize=(11, 4.6), squeeze=False)
+    for ax, (concentration, of_crowd) in zip(axes[0], results.items(), strict=True):
         panel(ax, of_crowd, methods, (0.6, 0.92) if concentration < 1 else (0.8, 0.93))
         ax.set_title(f"Concentration {concentration:g}")
-    axes[0].set_ylabel(ACCURACY)
+    axes[0, 0].set_ylabel(ACCURACY)
     return fig
 
 
 def panel(ax: Axes, results: dict[str, Curve], methods: list[str], limits: tuple) -> None:
     """Curves with their names at the end, and the accuracy of known tastes as a dotted line."""
     shown = {method: results[method] for method in methods}
-    colours = {method: style.colour_of(method) for method in methods}
+    colours = {method: colour_of(method) for method in methods}
     banded = {method: shown.pop(method) for method in BANDS if method in shown}
     plots.curves(ax, shown, colours, bands=False)
     plots.curves(ax, banded, colours)
-    ceiling = results[CEILING][1].mean
+    ceiling = next(iter(results[CEILING].values())).mean
     ax.axhline(ceiling, color=GREY, ls=":", lw=1.5)
     label.log_ticks(ax, TICKS)
     ax.set(xlabel=PAIRS, ylim=limits)
-    ends = {short(method): curve[50].mean for method, curve in (shown | banded).items()}
+    ends = {
+        short(method): list(curve.values())[-1].mean for method, curve in (shown | banded).items()
+    }
     colours = {short(method): colour for method, colour in colours.items()}
     label.ends(ax, ends | {CEILING: ceiling}, colours | {CEILING: GREY})
 
@@ -77,7 +80,7 @@ def live(results: dict[str, Curve], full: dict[str, Curve], title: str) -> Figur
     """
     fig, axes = plt.subplots(2, 3, figsize=(8.5, 5), sharex=True, sharey=True)
     for ax, (name, found) in zip(axes.flat, results.items(), strict=True):
-        colour = {name: style.colour_of(name)}
+        colour = {name: colour_of(name)}
         ax.plot(list(full[name]), [point.mean for point in full[name].values()], color=colour[name])
         for pairs, point in found.items():
             ax.plot([pairs] * 2, [point.low, point.high], color=colour[name], lw=4, alpha=0.35)
@@ -100,7 +103,7 @@ def best_of_n(shares: dict[str, Interval]) -> Figure:
     ranked = dict(sorted(shares.items(), key=lambda pair: -pair[1].mean))
     fig, ax = plt.subplots(figsize=(8, 5))
     rows = {method: {method: share} for method, share in ranked.items()}
-    plots.points(ax, rows, {method: style.colour_of(method) for method in ranked})
-    ax.axvline(0, color=style.colour_of("Bradley–Terry"), ls=":", lw=1.5)
+    plots.points(ax, rows, {method: colour_of(method) for method in ranked})
+    ax.axvline(0, color=colour_of("Bradley–Terry"), ls=":", lw=1.5)
     ax.set_xlabel("share of a perfect observer's gain (9 pairs)")
     return fig

@@ -4,9 +4,11 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from lore_core.evaluation.bootstrap import Interval
@@ -14,16 +16,7 @@ from lore_core.tools.files import whole
 from lore_core.tools.palette import BLACK, BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY
 from lore_core.tools.paths import BUILD
 
-METHODS = {
-    "LoRe": BLUE,
-    "LoRe, paper's recipe": BLACK,
-    "Bradley–Terry": ORANGE,
-    "one model per user": SKY,
-    "PAL-A": GREEN,
-    "PAL-B": PINK,
-    "VPL": RED,
-}
-RC = {
+RC: dict[str, Any] = {
     "figure.dpi": 110,
     "figure.constrained_layout.use": True,
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters on every machine
@@ -35,7 +28,7 @@ RC = {
     "axes.edgecolor": BLACK,
     "axes.grid": True,
     "axes.axisbelow": True,
-    "axes.prop_cycle": mpl.cycler(color=[BLUE, *list(METHODS.values())[2:], GREY, BLACK]),
+    "axes.prop_cycle": plt.cycler(color=[BLUE, ORANGE, GREEN, RED, PINK, SKY, GREY, BLACK]),
     "grid.color": "#E6E6E6",
     "legend.frameon": False,
     "lines.linewidth": 2,
@@ -47,19 +40,10 @@ RC = {
 
 def use() -> None:
     """Draw everything from here on in the house style."""
-    mpl.rcParams.update(RC)
+    mpl.rcParams.update(RC)  # type: ignore[arg-type]
 
 
-def colour_of(name: str) -> str:
-    """The colour of a method, or of the family before the comma; grey if it is no method.
-
-    Args:
-        name: as figures and tables have it, such as "PAL-A, matched".
-    """
-    return METHODS.get(name) or METHODS.get(name.split(",")[0], GREY)
-
-
-def save(figure, name: str, numbers: dict, out: str = "figures", *, alt: str) -> None:
+def save(figure: Figure, name: str, numbers: dict, out: str = "figures", *, alt: str) -> None:
     """Write NAME.svg and, beside it, NAME.json with the numbers that the figure shows; show it.
 
     Args:
@@ -84,7 +68,7 @@ def save(figure, name: str, numbers: dict, out: str = "figures", *, alt: str) ->
     show(figure, alt)
 
 
-def show(figure, alt: str) -> None:
+def show(figure: Figure, alt: str) -> None:
     """Show a figure in a notebook, with the words that stand for it. Elsewhere, do nothing.
 
     Args:
@@ -117,7 +101,7 @@ def require_words(alt: str) -> None:
         raise ValueError(f"alt is {alt!r}, expected a sentence that says what the figure shows")
 
 
-def plain(value):
+def plain(value: Any) -> Any:
     """The same value in JSON's types, numbers to four decimals."""
     if isinstance(value, Interval):
         return {key: plain(number) for key, number in value._asdict().items()}

@@ -23,14 +23,14 @@ def recipes(losses: dict[str, dict[str, list[float]]], top: float) -> Figure:
         losses: recipe -> "training pairs" and "validation pairs" -> loss after each step.
         top: of the picture.
     """
-    fig, axes = plt.subplots(1, len(losses), figsize=(10, 3.5), sharey=True)
-    for ax, (name, parts) in zip(axes, losses.items(), strict=True):
+    fig, axes = plt.subplots(1, len(losses), figsize=(10, 3.5), sharey=True, squeeze=False)
+    for ax, (name, parts) in zip(axes[0], losses.items(), strict=True):
         for (part, values), ls in zip(parts.items(), ("--", "-"), strict=True):
             ax.plot(range(1, len(values) + 1), values, color=recipe_colour(name), ls=ls, label=part)
         ax.set(title=name[0].upper() + name[1:], ylim=(0, top))
         ax.set_xlabel("step" if len(values) > 100 else "step (up to ten iterations)")
-    axes[0].set(ylabel="loss per pair")
-    axes[0].legend(loc="upper right")
+    axes[0, 0].set(ylabel="loss per pair")
+    axes[0, 0].legend(loc="upper right")
     return fig
 
 

@@ -62,7 +62,7 @@ def best_and_worst(
     differ = best.values - worst.values > tie(responses)
     chosen = rows.gather(1, best.indices[:, None])[differ, 0]
     rejected = rows.gather(1, worst.indices[:, None])[differ, 0]
-    return Preferences(user[differ], chosen, rejected, len(tastes))
+    return Preferences(user=user[differ], chosen=chosen, rejected=rejected, n_users=len(tastes))
 
 
 def noisy_choices(
@@ -85,7 +85,7 @@ def noisy_choices(
     Source: Bradley and Terry (1952).
     """
     user, rows = asked(responses, tastes, prompts, generator)
-    pairs = Preferences(user, rows[:, 0], rows[:, 1], len(tastes))
+    pairs = Preferences(user=user, chosen=rows[:, 0], rejected=rows[:, 1], n_users=len(tastes))
     return choose(responses, tastes, pairs, temperature, generator)
 
 
@@ -111,7 +111,7 @@ def choose(
     keeps = draws.uniform(generator, len(pairs)) < probability
     chosen = torch.where(keeps, pairs.chosen, pairs.rejected)
     rejected = torch.where(keeps, pairs.rejected, pairs.chosen)
-    return Preferences(pairs.user, chosen, rejected, pairs.n_users)
+    return Preferences(user=pairs.user, chosen=chosen, rejected=rejected, n_users=pairs.n_users)
 
 
 def choice_probability(

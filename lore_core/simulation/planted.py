@@ -33,4 +33,11 @@ def planted_responses(
     prompt = torch.arange(n_prompts).repeat_interleave(n_candidates)
     names = tuple(f"trait {k + 1}" for k in range(rank))
     alone = embeddings.view(n_prompts, n_candidates, d).mean(1)
-    return Responses(embeddings, prompt, embeddings @ truth, names, alone), truth
+    responses = Responses(
+        embeddings=embeddings,
+        prompt=prompt,
+        traits=embeddings @ truth,
+        trait_names=names,
+        prompt_embeddings=alone,
+    )
+    return responses, truth

@@ -6,12 +6,11 @@ The utility of response x for user u is  traits(x) · taste_u.  No learner sees 
 Shapes: N users, T traits, n prompts per user, C candidates per prompt.
 """
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from lore_core.responses import Responses
-from lore_core.tools import checks
+from lore_core.tools import checks, draws
 
 TIE = 1e-9  # of the largest trait: utilities that differ by less differ by rounding
 
@@ -37,8 +36,8 @@ def dirichlet_tastes(
     """
     checks.number("concentration", concentration, above=True)
     checks.whole_numbers(1, n_users=n_users, n_traits=n_traits)
-    checks.kind("generator", generator, torch.Generator)
-    rng = np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
+    checks.instance_of("generator", generator, torch.Generator)
+    rng = draws.numpy_generator(generator)
     tastes = torch.from_numpy(rng.dirichlet([concentration] * n_traits, size=n_users))
     if not (tastes.sum(1) - 1).abs().max() < 1e-9:  # nor NaN
         raise ValueError(f"concentration {concentration:g} is beyond what numbers can hold")
@@ -55,7 +54,9 @@ def has_preference(responses: Responses, tastes: Tensor) -> Tensor:
         tastes: (N, T).
     """
     tastes = check_tastes(responses, tastes)
-    rows, traits, spread = responses.candidates, responses.traits.double(), []
+    rows = responses.candidates
+    traits = responses.known_traits.double()
+    spread = []
     for some in tastes.split(responses.embeddings.shape[1]):  # no table larger than the embeddings
         scores = (traits @ some.T)[rows]  # (P, C, n)
         spread.append((scores.amax(1) - scores.amin(1)).T > tie(responses))
@@ -73,23 +74,22 @@ def utilities(responses: Responses, tastes: Tensor, user: Tensor, rows: Tensor) 
     Returns:
         (B,).
     """
-    return (responses.traits[rows].double() * tastes[user].double()).sum(-1)
+    return (responses.known_traits[rows].double() * tastes[user].double()).sum(-1)
 
 
 def tie(responses: Responses) -> float:
     """The largest difference between utilities that is none."""
-    return TIE * float(responses.traits.abs().max())
+    return TIE * float(responses.known_traits.abs().max())
 
 
 def check_tastes(responses: Responses, tastes: Tensor) -> Tensor:
     """Tastes in float64, or a ValueError unless they hold a number for each user and trait."""
-    checks.kind("responses", responses, Responses)
-    if responses.traits is None:
-        raise ValueError("these responses have no traits, so users cannot score them; give traits")
+    checks.instance_of("responses", responses, Responses)
+    traits = responses.known_traits
     tastes = checks.float_matrix("tastes", tastes)
-    if tastes.shape[1] != responses.traits.shape[1]:
+    if tastes.shape[1] != traits.shape[1]:
         raise ValueError(
             f"tastes have shape {tuple(tastes.shape)} and do not fit "
-            f"{responses.traits.shape[1]} traits; expected (N, T)"
+            f"{traits.shape[1]} traits; expected (N, T)"
         )
     return tastes.double()

@@ -1,1 +1,1 @@
-"""Tools that know nothing of rewards: checks, files, devices, random draws, ragged rows."""
+"""Tools: checks, files, devices, random draws, ragged rows, colours."""

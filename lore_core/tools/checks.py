@@ -131,7 +131,7 @@ def whole_number(name: str, value: Any, at_least: int) -> int:
     return int(value)
 
 
-def whole_numbers(at_least: int, /, **values: int) -> None:
+def whole_numbers(at_least: int, /, **values: object) -> None:
     """`whole_number` for several values, each by its own name."""
     for name, value in values.items():
         whole_number(name, value, at_least)
@@ -170,7 +170,7 @@ def one_of(name: str, value: object, known: tuple[str, ...]) -> None:
         raise ValueError(f"{name} is {value!r}, expected one of {', '.join(known)}")
 
 
-def kind(name: str, value: object, expected: type) -> None:
+def instance_of(name: str, value: object, expected: type) -> None:
     """Raise a ValueError unless `value` is of the expected class."""
     if not isinstance(value, expected):
         home = f"{expected.__module__.split('.')[0]}'s " if "torch" in expected.__module__ else ""

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import Any, TypeVar
 
 import torch
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-Noun = TypeVar("Noun", bound="DataclassInstance")
+Device = torch.device | str | None  # None: a GPU if there is one
+Noun = TypeVar("Noun", bound=Any)  # a dataclass
 
 
-def pick(device: torch.device | str | None = None) -> torch.device:
+def pick(device: Device = None) -> torch.device:
     """The device to compute on.
 
     Args:
@@ -34,7 +32,7 @@ def pick(device: torch.device | str | None = None) -> torch.device:
     return torch.device(device)
 
 
-def moved(instance: Noun, device: torch.device | str | None) -> Noun:
+def moved(instance: Noun, device: Device) -> Noun:
     """A copy of a dataclass with everything that can move on `device`."""
     device = pick(device)
     values = {f.name: getattr(instance, f.name) for f in fields(instance)}

@@ -4,6 +4,9 @@ Drawn so, they are the same bits on every machine; in float32 normal draws diffe
 processors.
 """
 
+from collections.abc import Iterator
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -26,17 +29,54 @@ def generator(seed: int) -> torch.Generator:
 
 def uniform(source: torch.Generator, *shape: int) -> Tensor:
     """Draws from [0, 1)."""
-    checks.kind("generator", source, torch.Generator)
+    checks.instance_of("generator", source, torch.Generator)
     return torch.rand(shape, dtype=torch.float64, generator=source)
 
 
 def normal(source: torch.Generator, *shape: int) -> Tensor:
     """Standard normal draws."""
-    checks.kind("generator", source, torch.Generator)
+    checks.instance_of("generator", source, torch.Generator)
     return torch.randn(shape, dtype=torch.float64, generator=source)
 
 
 def order(source: torch.Generator, n: int) -> Tensor:
     """0, ..., n - 1 in random order."""
-    checks.kind("generator", source, torch.Generator)
+    checks.instance_of("generator", source, torch.Generator)
     return torch.randperm(n, generator=source)
+
+
+def numpy_generator(source: torch.Generator) -> np.random.Generator:
+    """NumPy's generator, seeded by a draw from torch's: for libraries that ask for it."""
+    checks.instance_of("generator", source, torch.Generator)
+    return np.random.default_rng(int(torch.randint(2**62, (), generator=source)))
+
+
+class Draws:
+    """Random numbers for a run on some device: drawn on the CPU, so the same on every device.
+
+    Args:
+        seed: of all of them.
+        device: where they are needed.
+    """
+
+    def __init__(self, seed: int, device: torch.device):
+        self.source = generator(seed)
+        self.device = device
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Draws from [0, 1), float64."""
+        return uniform(self.source, *shape).to(self.device)
+
+    def normal(self, *shape: int) -> Tensor:
+        """Standard normal draws, float32."""
+        return normal(self.source, *shape).float().to(self.device)
+
+    def whole_number(self, low: int, high: int) -> int:
+        """One of low, ..., high."""
+        return int(torch.randint(low, high + 1, (), generator=self.source))
+
+    def batches(self, ids: Tensor, size: int) -> Iterator[Tensor]:
+        """Ids in batches without end: all of them in a new random order, again and again."""
+        while True:
+            shuffled = order(self.source, len(ids)).to(ids.device)
+            yield from ids[shuffled].split(size)

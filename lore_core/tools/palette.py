@@ -7,7 +7,7 @@
 | ORANGE | Bradley–Terry: one reward for everybody, and whoever it serves |
 | SKY | one model per user |
 | GREEN, PINK, RED | PAL-A, PAL-B, VPL |
-| GREY | what is no rival: the reference, controls, true tastes, ceilings, a coin, other settings |
+| GREY | what is nobody's model: the reference, controls, true tastes, ceilings, a coin |
 
 Where one idea has two curves, the second is dashed and both are named: training pairs beside
 validation pairs, unseen users beside seen ones, generalists beside specialists, a minority beside

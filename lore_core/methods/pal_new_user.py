@@ -1,0 +1,126 @@
+"""PAL for a new user: the logits are fitted to a few pairs, all else stays as it is.
+
+Source: as in `pal.py`.  Shapes: N users, n pairs each, K prototypes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from lore_core.objective import from_crowd
+from lore_core.preferences import Preferences
+from lore_core.scores import logits_of
+from lore_core.tools import checks, draws
+from lore_core.tools.ragged import padded
+
+if TYPE_CHECKING:
+    from lore_core.methods.pal import PALModel
+
+USERS = 200  # whose responses are looked up at once: bounds the memory
+
+
+@dataclass(frozen=True)
+class NewUser:
+    """How a new user's logits are fitted; the defaults are the published ones.
+
+    Args:
+        learning_rate: of AdamW, with torch's weight decay of 0.01.
+        epochs: passes through a user's pairs.
+        batch: pairs per step, in a new random order in each pass; None takes all of them.
+        random: start from normal logits; otherwise from the crowd's mean weights.
+        prior: weight of KL(crowd's mean weights || w_u); the published fit has none.
+
+    Raises:
+        ValueError: a number is out of range.
+    """
+
+    learning_rate: float = 5e-3
+    epochs: int = 20
+    batch: int | None = 4
+    random: bool = True
+    prior: float = 0.0
+
+    def __post_init__(self) -> None:
+        checks.number("learning_rate", self.learning_rate, above=True)
+        checks.number("prior", self.prior)
+        checks.flag("random", self.random)
+        checks.whole_number("epochs", self.epochs, at_least=0)
+        if self.batch is not None:
+            checks.whole_number("batch", self.batch, at_least=1)
+
+    def batches(self, counts: Tensor) -> Tensor:
+        """Steps per pass, for users with so many pairs."""
+        return counts.clamp_max(1) if self.batch is None else -(-counts // self.batch)
+
+    def start(self, crowd: Tensor, n_users: int, generator: torch.Generator) -> Tensor:
+        """Where the logits of so many users start, (N, K), for a crowd of mean weights (K,)."""
+        known = logits_of(crowd).repeat(n_users, 1)
+        normal = draws.normal(generator, *known.shape).to(known)
+        return normal if self.random else known
+
+    def order(self, mask: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """Columns of each user's pairs in a new random order, cut into batches.
+
+        Args:
+            mask: (N, n) which pairs exist.
+            generator: source of the order.
+        """
+        if self.batch is None:
+            return (torch.arange(mask.shape[1], device=mask.device).expand(mask.shape),)
+        keys = draws.uniform(generator, *mask.shape).to(mask.device)
+        return keys.masked_fill(~mask, 2.0).argsort(1).split(self.batch, 1)
+
+
+def fit_new_users(model: PALModel, tables: Any, shots: Preferences, seed: int) -> Tensor:
+    """Weights of new users, (N, K); one without pairs gets the crowd's.
+
+    Args:
+        model: stays as it is.
+        tables: of the responses, see `PALModel.tables`.
+        shots: pairs of N users.
+        seed: of the start and of the order of the pairs.
+    """
+    shots, generator = shots.in_order(), draws.generator(seed)
+    start = model.new_user.start(model.crowd, shots.n_users, generator)
+    weights = model.crowd.repeat(shots.n_users, 1)
+    batches = model.new_user.batches(shots.counts)
+    for n in batches[batches > 0].unique().tolist():
+        for users in (batches == n).nonzero().flatten().split(USERS):
+            pairs = shots.of_users(users)
+            weights[users] = fit_weights(model, tables, pairs, start[users], n, generator)
+    return weights
+
+
+@torch.enable_grad()
+def fit_weights(
+    model: PALModel,
+    tables: Any,
+    pairs: Preferences,
+    start: Tensor,
+    n_batches: int,
+    generator: torch.Generator,
+) -> Tensor:
+    """Weights of users who all have pairs for so many batches, (N, K)."""
+    logits = start.clone().requires_grad_()
+    optimizer = torch.optim.AdamW([logits], model.new_user.learning_rate)
+    positions, exists = padded(pairs.user, pairs.n_users)
+    for _ in range(model.new_user.epochs):
+        for columns in model.new_user.order(exists, generator)[:n_batches]:
+            place, mask = positions.gather(1, columns), exists.gather(1, columns)
+            rows = torch.cat([pairs.chosen[place], pairs.rejected[place]], 1)
+            loss = batch_loss(model, model.items(tables, rows), mask, logits, n_batches)
+            (logits.grad,) = torch.autograd.grad(loss, [logits])
+            optimizer.step()
+    return logits.detach().softmax(-1)
+
+
+def batch_loss(model: PALModel, items: Any, mask: Tensor, logits: Tensor, n_batches: int) -> Tensor:
+    """The loss of one batch of every user's pairs, with its share of the prior."""
+    chosen, rejected = model.rewards(items, logits.softmax(-1)).chunk(2, dim=1)
+    away = from_crowd(model.crowd, logits.log_softmax(-1)).sum()
+    prior = model.new_user.prior / n_batches
+    return model.losses(chosen - rejected)[mask].sum() + prior * away

@@ -1,0 +1,105 @@
+"""One training loop for everything that is trained by gradients, with early stopping."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+
+from torch import nn
+from tqdm import tqdm
+
+
+class EarlyStopping:
+    """Keeps the parameters with the lowest validation loss, and says when to stop.
+
+    Args:
+        model: whose parameters and buffers are kept.
+        validate: the validation loss as the model stands.
+        patience: stop after so many steps without a better loss; None never stops.
+        tolerance: a loss counts as better if it is lower by more than this share of the best one.
+        evaluations: after which steps to validate; all of them by default.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        validate: Callable[[], float],
+        patience: int | None = None,
+        tolerance: float = 0.0,
+        evaluations: Callable[[int], bool] = lambda step: True,
+    ):
+        self.model = model
+        self.validate = validate
+        self.patience = patience
+        self.tolerance = tolerance
+        self.evaluations = evaluations
+        self.losses: list[float] = []
+        self.best = math.inf
+        self.best_step = -1
+        self.kept: dict | None = None
+
+    def is_over(self, step: int) -> bool:
+        """Evaluate, if it is time; true when patience has run out."""
+        if not self.evaluations(step):
+            return False
+        self.evaluate(step)
+        return self.patience is not None and step - self.best_step >= self.patience
+
+    def evaluate(self, step: int) -> None:
+        """Keep the parameters if they are the best so far."""
+        loss = finite(self.validate(), step, "other validation pairs")
+        self.losses.append(loss)
+        enough = 0.0 if math.isinf(self.best) else self.tolerance * abs(self.best)
+        if loss < self.best - enough:
+            self.best = loss
+            self.best_step = step
+            self.kept = copy.deepcopy(self.model.state_dict())
+
+    def restore(self) -> None:
+        """Go back to the best parameters."""
+        if self.kept is not None:
+            self.model.load_state_dict(self.kept)
+
+
+def train(
+    take_step: Callable[[int], float],
+    steps: int,
+    remedy: str,
+    stopping: EarlyStopping | None = None,
+    settled: Callable[[list[float]], bool] = lambda losses: False,
+    name: str | None = None,
+) -> list[float]:
+    """Take steps until they are done, validation says stop, or the loss has settled.
+
+    Args:
+        take_step: moves the parameters one step on; returns the loss before it.
+        steps: at most so many.
+        remedy: what helps against a loss that is not finite; ends the error message.
+        stopping: early stopping; the best parameters are restored at the end.
+        settled: whether the losses so far say that nothing more will come.
+        name: of a progress bar; None shows none.
+
+    Returns:
+        The losses.
+
+    Raises:
+        ValueError: a loss is not finite.
+    """
+    losses: list[float] = []
+    for step in tqdm(range(steps), desc=name, leave=False) if name else range(steps):
+        losses.append(finite(take_step(step), step, remedy))
+        if stopping is not None and stopping.is_over(step):
+            break
+        if settled(losses):
+            break
+    if stopping is not None:
+        stopping.restore()
+    return losses
+
+
+def finite(loss: float, step: int, remedy: str) -> float:
+    """The loss itself, or a ValueError as soon as it is not a number."""
+    if not math.isfinite(loss):
+        raise ValueError(f"the loss became {loss} at step {step}; try {remedy}")
+    return loss
