@@ -6,7 +6,7 @@ Source: as in `pal.py`.  Shapes: N users, n pairs each, K prototypes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -16,9 +16,6 @@ from lore_core.preferences import Preferences
 from lore_core.scores import logits_of
 from lore_core.tools import checks, draws
 from lore_core.tools.ragged import padded
-
-if TYPE_CHECKING:
-    from lore_core.methods.pal import PALModel
 
 USERS = 200  # whose responses are looked up at once: bounds the memory
 
@@ -75,7 +72,26 @@ class NewUser:
         return keys.masked_fill(~mask, 2.0).argsort(1).split(self.batch, 1)
 
 
-def fit_new_users(model: PALModel, tables: Any, shots: Preferences, seed: int) -> Tensor:
+class Frozen(Protocol):
+    """What the fit reads of a model, and leaves as it is; see `PALModel`."""
+
+    new_user: NewUser
+
+    @property
+    def crowd(self) -> Tensor:
+        """The crowd's mean weights, (K,)."""
+
+    def items(self, tables: Any, rows: Tensor) -> Any:
+        """The rows (N, n) of the tables."""
+
+    def rewards(self, items: Any, weights: Tensor) -> Tensor:
+        """r_u(x) of each user's responses, (N, n)."""
+
+    def losses(self, margins: Tensor) -> Tensor:
+        """The loss of each margin."""
+
+
+def fit_new_users(model: Frozen, tables: Any, shots: Preferences, seed: int) -> Tensor:
     """Weights of new users, (N, K); one without pairs gets the crowd's.
 
     Args:
@@ -97,7 +113,7 @@ def fit_new_users(model: PALModel, tables: Any, shots: Preferences, seed: int) -
 
 @torch.enable_grad()
 def fit_weights(
-    model: PALModel,
+    model: Frozen,
     tables: Any,
     pairs: Preferences,
     start: Tensor,
@@ -118,7 +134,7 @@ def fit_weights(
     return logits.detach().softmax(-1)
 
 
-def batch_loss(model: PALModel, items: Any, mask: Tensor, logits: Tensor, n_batches: int) -> Tensor:
+def batch_loss(model: Frozen, items: Any, mask: Tensor, logits: Tensor, n_batches: int) -> Tensor:
     """The loss of one batch of every user's pairs, with its share of the prior."""
     chosen, rejected = model.rewards(items, logits.softmax(-1)).chunk(2, dim=1)
     away = from_crowd(model.crowd, logits.log_softmax(-1)).sum()
