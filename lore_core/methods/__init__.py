@@ -2,7 +2,7 @@
 
 from lore_core.methods.baselines import MeanDifference, Reference, bradley_terry
 from lore_core.methods.lore import LoRe, LowRank, paper_lore
-from lore_core.methods.pal import PALAModel, PALBModel
+from lore_core.methods.pal_forms import PALAModel, PALBModel
 from lore_core.methods.pal_new_user import NewUser
 from lore_core.methods.pal_training import PAL
 from lore_core.methods.per_user import PerUser

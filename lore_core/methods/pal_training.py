@@ -10,7 +10,8 @@ from torch import Tensor
 
 from lore_core.methods import parameter_count
 from lore_core.methods.networks import TrainingData, build, deliver, validator
-from lore_core.methods.pal import PALAModel, PALBModel, PALModel, inputs_of
+from lore_core.methods.pal import PALModel, inputs_of
+from lore_core.methods.pal_forms import PALAModel, PALBModel
 from lore_core.methods.pal_new_user import NewUser
 from lore_core.methods.schedule import Schedule, optimise
 from lore_core.preferences import Preferences
