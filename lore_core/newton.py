@@ -21,6 +21,10 @@ HALVINGS = 40
 class Problem(Protocol):
     """N convex functions, one per user, of n numbers each."""
 
+    @property
+    def noise(self) -> float:
+        """Rounding of a loss, relative to it; a promise below it is not held against the loss."""
+
     def losses(self, at: Tensor) -> Tensor:
         """The N values at points (N, n)."""
 
@@ -70,12 +74,16 @@ def minimise(
 def line_search(
     problem: Problem, at: Tensor, direction: Tensor, promised: Tensor, before: Tensor
 ) -> Tensor:
-    """A step along `direction`, halved for each user until the loss falls enough (Armijo)."""
+    """A step along `direction`, halved for each user until the loss falls enough (Armijo).
+
+    Where less is promised than the loss has digits for, the minimum is near and the step is right.
+    """
     size = problem.longest(direction)
     slack = 1e-13 * (1 + before.abs())
+    judged = promised > problem.noise * (1 + before.abs())
     for _ in range(HALVINGS):
         after = problem.losses(problem.move(at, direction, size))
-        too_far = after > before - 0.25 * size * promised + slack
+        too_far = judged & (after > before - 0.25 * size * promised + slack)
         if not too_far.any():
             break
         size = torch.where(too_far, size / 2, size)

@@ -33,6 +33,11 @@ class SimplexLogistic:
     gaps: Tensor
     prior: Tensor
 
+    @property
+    def noise(self) -> float:
+        """That of a few sums in float64."""
+        return 1e-14
+
     def losses(self, weights: Tensor) -> Tensor:
         """Each user's objective, (N,)."""
         margins = (self.gaps @ weights[..., None])[..., 0]

@@ -33,6 +33,8 @@ class Quadratic:
     matrix: Tensor
     centre: Tensor
 
+    noise = 1e-13
+
     def losses(self, at):
         away = at - self.centre
         return 0.5 * (away[:, None] @ self.matrix @ away[..., None]).flatten()
