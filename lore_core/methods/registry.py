@@ -1,8 +1,8 @@
 """Who takes part in a benchmark, under which name and colour, and with which settings.
 
-A method "as published" has the sizes and rates of its authors and no choice. Every other one has
-six candidates, of which validation data choose: the rank of LoRe, the ridge of linear models, the
-capacity of networks. A new method is one entry here.
+A method "as published" has the sizes and rates of its authors and no choice, and one without
+settings has none to make. Every other one has six candidates, of which validation data choose: the
+rank of LoRe, the ridge of linear models, the capacity of networks. A new method is one entry here.
 """
 
 from __future__ import annotations
