@@ -150,6 +150,15 @@ def test_whatever_share_is_held_out_everybody_keeps_something_to_learn_from(shar
     assert torch.equal(held.counts, asked - learned.counts) and learned.counts.min() > 0
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_somebody_whose_pairs_all_share_a_prompt_keeps_them(seed):
+    """Held out, that prompt would leave nothing to learn from."""
+    responses = Responses(torch.eye(6).double(), torch.arange(6))
+    star = Preferences(user=[0] * 5, chosen=[0] * 5, rejected=[1, 2, 3, 4, 5], n_users=1)
+    learned, tested = hold_out(responses, star, 0.5, random(seed))
+    assert len(learned) in (2, 5) and len(tested) == 0
+
+
 def test_a_pair_between_prompts_of_two_parts_is_left_out():
     """Ratings make such pairs; the unseen prompt would have been seen."""
     responses, some = people()
