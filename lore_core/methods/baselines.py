@@ -45,6 +45,7 @@ class MeanDifference:
         seed: int = 0,
         device: Device = None,
     ) -> LowRank:
+        """Take the mean over all pairs. Arguments as in `Method.fit`."""
         data, pairs = training_data(responses, train, validation, seed, device)
         check_scale(data, pairs)
         rows = centred(data.embeddings)
@@ -76,6 +77,10 @@ class Reference:
         seed: int = 0,
         device: Device = None,
     ) -> LowRank:
+        """Fit the direction to the trait of the prompts that were asked about.
+
+        Arguments as in `Method.fit`.
+        """
         data, pairs = training_data(responses, train, validation, seed, device)
         check_scale(data, pairs)
         if self.trait not in responses.trait_names:

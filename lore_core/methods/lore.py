@@ -100,6 +100,7 @@ class LoRe:
         seed: int = 0,
         device: Device = None,
     ) -> LowRank:
+        """Learn the basis and everybody's weights. Arguments as in `Method.fit`."""
         fit = fit_basis(
             responses, train, self.rank, self.recipe, None, seed, device, validation=validation
         )

@@ -74,6 +74,10 @@ class PAL:
         seed: int = 0,
         device: Device = None,
     ) -> PALModel:
+        """Train projectors, prototypes and the seen users' logits together.
+
+        Arguments as in `Method.fit`.
+        """
         data = TrainingData.of(responses, train, validation, seed, device)
         sizes = {"d": responses.embeddings.shape[1], "n_users": train.n_users}
         sizes |= {"rank": self.rank, "width": self.width, "layers": self.layers}

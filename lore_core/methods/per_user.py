@@ -102,6 +102,7 @@ class PerUser:
         seed: int = 0,
         device: Device = None,
     ) -> PerUserModel:
+        """Fit each user's own direction. Arguments as in `Method.fit`."""
         data, pairs = training_data(responses, train, validation, seed, device)
         check_scale(data, pairs)
         d = responses.embeddings.shape[1]

@@ -82,6 +82,10 @@ class VPL:
         seed: int = 0,
         device: Device = None,
     ) -> VPLModel:
+        """Train encoder and reward network, then read off the seen users' latents.
+
+        Arguments as in `Method.fit`.
+        """
         data = TrainingData.of(responses, train, validation, seed, device)
         if int(data.pairs.counts.max()) < 2:
             raise ValueError("VPL learns from users with at least two pairs: one to infer the user")
