@@ -56,8 +56,8 @@ def descend(
 def early_stopping(
     parameters: Parameters, held_out: Objective | None, recipe: Recipe
 ) -> EarlyStopping | None:
-    """Early stopping as the recipe asks for it, if there are validation pairs."""
-    if held_out is None or recipe.patience is None:
+    """Early stopping as the recipe asks for it, where `fit` found pairs to hold out."""
+    if held_out is None:
         return None
 
     @torch.no_grad()

@@ -4,7 +4,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from lore_core.preferences import Preferences, check_world
+from lore_core.preferences import Preferences
 from lore_core.responses import Responses
 
 
@@ -43,5 +43,5 @@ def accuracy(
             f"reward is a {type(reward).__name__}, expected a LowRankReward or a method's model; "
             "are the arguments in their order?"
         )
-    check_world(responses, preferences)
-    return preferences.share_won(reward.margins(responses, preferences, weights))
+    margins = reward.margins(responses, preferences, weights)  # checks responses and preferences
+    return preferences.share_won(margins)

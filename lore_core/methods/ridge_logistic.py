@@ -23,9 +23,7 @@ from lore_core.tools import checks
 from lore_core.tools.ragged import rectangles
 
 CELLS = 2**14  # differences held at once: bounds the memory
-FLAT = 1e-10  # a gradient, in units of the pairs, that is not worth another step
-HIDDEN = 1e-200  # stands for a decrease that rounding hides
-NEAR = 1e-250  # so that every decrease, relative to the loss, is worth another step
+NEAR = 1e-18  # of the loss: directions are asked for to more digits than losses
 STEPS = 50  # of Newton's method; a handful is the rule
 LOST = 1e-12  # of the largest inner product: a ridge below that has few digits left in float64
 
@@ -98,8 +96,7 @@ class RidgeLogistic:
         left = slope - self.ridge * a  # the gradient is minus gram times this
         identity = torch.eye(a.shape[1]).to(a)
         step = torch.linalg.solve(curvature[..., None] * self.gram + self.ridge * identity, left)
-        decrease = (self.pull(step) * left).sum(1).clamp_min(HIDDEN)
-        return step, torch.where(left.abs().amax(1) < FLAT, torch.zeros_like(decrease), decrease)
+        return step, (self.pull(step) * left).sum(1).clamp_min(0)
 
     def longest(self, direction: Tensor) -> Tensor:
         """A whole step: nothing bounds the coefficients."""
