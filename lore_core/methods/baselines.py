@@ -14,14 +14,13 @@ from torch import Tensor
 
 from lore_core.methods import parameter_count
 from lore_core.methods.lore import LoRe, LowRank
-from lore_core.methods.protocol import training_data
+from lore_core.methods.protocol import Given, Method, training_data
 from lore_core.preferences import Preferences
 from lore_core.recipes import FEW_SHOT, Recipe
 from lore_core.reference import reference_direction
 from lore_core.responses import Responses, centred
 from lore_core.reward import LowRankReward
 from lore_core.scale import check_scale
-from lore_core.tools.devices import Device
 
 
 def bradley_terry(ridge: float = Recipe.ridge_basis) -> LoRe:
@@ -33,25 +32,16 @@ def bradley_terry(ridge: float = Recipe.ridge_basis) -> LoRe:
 
 
 @dataclass(frozen=True)
-class MeanDifference:
+class MeanDifference(Method):
     """One global direction, v = mean over pairs of e(chosen) - e(rejected)."""
 
-    def fit(
-        self,
-        responses: Responses,
-        train: Preferences,
-        *,
-        validation: Preferences | None = None,
-        seed: int = 0,
-        device: Device = None,
-    ) -> LowRank:
-        """Take the mean over all pairs. Arguments as in `Method.fit`."""
-        data, pairs = training_data(responses, train, validation, seed, device)
+    def _fit(self, given: Given) -> LowRank:
+        data, pairs = training_data(*given)
         check_scale(data, pairs)
         rows = centred(data.embeddings)
         direction = rows[pairs.chosen].mean(0) - rows[pairs.rejected].mean(0)
         trained = self.parameter_count(len(direction), pairs.n_users)
-        return same_for_all(direction, responses, pairs, trained)
+        return same_for_all(direction, given.responses, pairs, trained)
 
     def parameter_count(self, d: int, n_users: int) -> int:
         """One direction, whoever is asked."""
@@ -59,7 +49,7 @@ class MeanDifference:
 
 
 @dataclass(frozen=True)
-class Reference:
+class Reference(Method):
     """A direction fitted to a known trait of the prompts that were asked about, to nobody's pairs.
 
     Args:
@@ -68,29 +58,17 @@ class Reference:
 
     trait: str = "judge"
 
-    def fit(
-        self,
-        responses: Responses,
-        train: Preferences,
-        *,
-        validation: Preferences | None = None,
-        seed: int = 0,
-        device: Device = None,
-    ) -> LowRank:
-        """Fit the direction to the trait of the prompts that were asked about.
-
-        Arguments as in `Method.fit`.
-        """
-        data, pairs = training_data(responses, train, validation, seed, device)
+    def _fit(self, given: Given) -> LowRank:
+        data, pairs = training_data(*given)
         check_scale(data, pairs)
-        if self.trait not in responses.trait_names:
+        if self.trait not in data.trait_names:
             raise ValueError(
-                f"trait {self.trait!r} is not among {responses.trait_names}; name one of them"
+                f"trait {self.trait!r} is not among {data.trait_names}; name one of them"
             )
         seen = torch.isin(data.prompt, data.prompt[pairs.chosen].unique())
-        score = data.known_traits[seen, responses.trait_names.index(self.trait)]
+        score = data.known_traits[seen, data.trait_names.index(self.trait)]
         direction = reference_direction(data.embeddings[seen], score)
-        return same_for_all(direction, responses, pairs, 0)
+        return same_for_all(direction, given.responses, pairs, 0)
 
     def parameter_count(self, d: int, n_users: int) -> int:
         """Nothing is trained on anybody's pairs."""

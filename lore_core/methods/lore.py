@@ -15,13 +15,12 @@ from torch import Tensor
 from lore_core.few_shot import fit_weights
 from lore_core.fit import fit_basis
 from lore_core.methods import parameter_count
-from lore_core.methods.protocol import Model
+from lore_core.methods.protocol import Given, Method, Model
 from lore_core.preferences import Preferences
 from lore_core.recipes import FEW_SHOT, PAPER, PAPER_FEW_SHOT, FewShot, Recipe
 from lore_core.responses import Responses
 from lore_core.reward import LowRankReward
 from lore_core.tools import checks
-from lore_core.tools.devices import Device
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +70,7 @@ class LowRank(Model):
 
 
 @dataclass(frozen=True)
-class LoRe:
+class LoRe(Method):
     """Low-rank rewards at one rank.
 
     Args:
@@ -91,20 +90,17 @@ class LoRe:
         checks.instance_of("recipe", self.recipe, Recipe)
         checks.instance_of("few_shot", self.few_shot, FewShot)
 
-    def fit(
-        self,
-        responses: Responses,
-        train: Preferences,
-        *,
-        validation: Preferences | None = None,
-        seed: int = 0,
-        device: Device = None,
-    ) -> LowRank:
-        """Learn the basis and everybody's weights. Arguments as in `Method.fit`."""
+    def _fit(self, given: Given) -> LowRank:
         fit = fit_basis(
-            responses, train, self.rank, self.recipe, None, seed, device, validation=validation
+            given.responses,
+            given.train,
+            self.rank,
+            self.recipe,
+            seed=given.seed,
+            device=given.device,
+            validation=given.validation,
         )
-        trained = self.parameter_count(responses.embeddings.shape[1], train.n_users)
+        trained = self.parameter_count(given.responses.embeddings.shape[1], given.train.n_users)
         return LowRank(fit.reward, self.few_shot, trained)
 
     def parameter_count(self, d: int, n_users: int) -> int:

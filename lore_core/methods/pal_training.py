@@ -13,17 +13,15 @@ from lore_core.methods.networks import TrainingData, build, deliver, validator
 from lore_core.methods.pal import PALModel, inputs_of
 from lore_core.methods.pal_forms import PALAModel, PALBModel
 from lore_core.methods.pal_new_user import NewUser
+from lore_core.methods.protocol import Given, Method
 from lore_core.methods.schedule import Schedule, optimise
-from lore_core.preferences import Preferences
-from lore_core.responses import Responses
 from lore_core.scores import logits_of
 from lore_core.tools import checks
-from lore_core.tools.devices import Device
 from lore_core.tools.draws import Draws
 
 
 @dataclass(frozen=True)
-class PAL:
+class PAL(Method):
     """Settings of both; the defaults are the published sizes and rates.
 
     Args:
@@ -65,26 +63,14 @@ class PAL:
         checks.instance_of("schedule", self.schedule, Schedule)
         checks.instance_of("new_user", self.new_user, NewUser)
 
-    def fit(
-        self,
-        responses: Responses,
-        train: Preferences,
-        *,
-        validation: Preferences | None = None,
-        seed: int = 0,
-        device: Device = None,
-    ) -> PALModel:
-        """Train projectors, prototypes and the seen users' logits together.
-
-        Arguments as in `Method.fit`.
-        """
-        data = TrainingData.of(responses, train, validation, seed, device)
-        sizes = {"d": responses.embeddings.shape[1], "n_users": train.n_users}
+    def _fit(self, given: Given) -> PALModel:
+        data = TrainingData.of(*given)
+        sizes = {"d": given.responses.embeddings.shape[1], "n_users": given.train.n_users}
         sizes |= {"rank": self.rank, "width": self.width, "layers": self.layers}
         settings = sizes | {"new_user": asdict(self.new_user)}
-        model = build(lambda: self.form(settings), data, seed)
+        model = build(lambda: self.form(settings), data, given.seed)
         everything = torch.arange(len(data.pairs), device=data.device)
-        batches = Draws(seed, data.device).batches(everything, self.batch)
+        batches = Draws(given.seed, data.device).batches(everything, self.batch)
 
         def loss() -> Tensor:
             return self.loss(model, data, next(batches))
@@ -92,7 +78,7 @@ class PAL:
         optimise(model, self.optimizer(model), loss, self.schedule, validator(model, data))
         unknown = data.pairs.counts == 0
         model.logits.data[unknown] = logits_of(data.filled(model.personal)[unknown])
-        return deliver(model, responses.embeddings.device)
+        return deliver(model, given.responses.embeddings.device)
 
     def parameter_count(self, d: int, n_users: int) -> int:
         """Numbers trained on embeddings of d features and so many seen users."""

@@ -13,14 +13,13 @@ from typing import ClassVar
 from torch import Tensor
 
 from lore_core.methods import parameter_count
-from lore_core.methods.protocol import Method, Model, training_data
+from lore_core.methods.protocol import Given, Method, Model, training_data
 from lore_core.methods.ridge_logistic import ridge_logistic
 from lore_core.preferences import Preferences
 from lore_core.responses import Responses
 from lore_core.scale import check_scale
 from lore_core.scores import compared
 from lore_core.tools import checks
-from lore_core.tools.devices import Device
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +76,7 @@ class PerUserModel(Model):
 
 
 @dataclass(frozen=True)
-class PerUser:
+class PerUser(Method):
     """One ridge logistic regression per user.
 
     Args:
@@ -93,30 +92,25 @@ class PerUser:
         if isinstance(self.towards, type) or not hasattr(self.towards or self, "fit"):
             raise ValueError(f"towards is {self.towards!r}, expected a method or None")
 
-    def fit(
-        self,
-        responses: Responses,
-        train: Preferences,
-        *,
-        validation: Preferences | None = None,
-        seed: int = 0,
-        device: Device = None,
-    ) -> PerUserModel:
-        """Fit each user's own direction. Arguments as in `Method.fit`."""
-        data, pairs = training_data(responses, train, validation, seed, device)
+    def _fit(self, given: Given) -> PerUserModel:
+        data, pairs = training_data(*given)
         check_scale(data, pairs)
-        d = responses.embeddings.shape[1]
-        shared = responses.embeddings.new_zeros(d)
+        d = given.responses.embeddings.shape[1]
+        shared = given.responses.embeddings.new_zeros(d)
         if self.towards is not None:
             model = self.towards.fit(
-                responses, train, validation=validation, seed=seed, device=device
+                given.responses,
+                given.train,
+                validation=given.validation,
+                seed=given.seed,
+                device=given.device,
             )
             if not hasattr(model, "reward") or model.reward.rank != 1:
                 raise ValueError(f"{self.towards} has no single direction to draw users to")
             shared = model.reward.basis[:, 0]
         directions = ridge_logistic(data, pairs, shared.to(pairs.user.device), self.ridge)
         personal = directions.to(shared.device)
-        count = self.parameter_count(d, train.n_users)
+        count = self.parameter_count(d, given.train.n_users)
         return PerUserModel(directions=personal, shared=shared, ridge=self.ridge, trained=count)
 
     def parameter_count(self, d: int, n_users: int) -> int:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -26,8 +26,18 @@ from lore_core.tools.devices import Device
 TOO_LARGE = "embeddings or rates are too large for this model; use smaller ones"
 
 
-class Method(Protocol):
-    """How to learn from seen users."""
+class Given(NamedTuple):
+    """What a method is given to learn from; the arguments of `Method.fit`."""
+
+    responses: Responses
+    train: Preferences
+    validation: Preferences | None
+    seed: int
+    device: Device
+
+
+class Method(ABC):
+    """How to learn from seen users; a subclass says it in `_fit`."""
 
     def fit(
         self,
@@ -47,8 +57,23 @@ class Method(Protocol):
             seed: of every random draw; on a CPU one seed repeats exactly, on a GPU the order of
                 sums may differ.
             device: where to compute; default a GPU if there is one.
-        """
 
+        Returns:
+            A Model, where the responses came from.
+
+        Raises:
+            ValueError: there are no pairs, or they are not of these responses.
+            RuntimeError: torch cannot compute on the device.
+        """
+        return self._fit(
+            Given(responses=responses, train=train, validation=validation, seed=seed, device=device)
+        )
+
+    @abstractmethod
+    def _fit(self, given: Given) -> Model:
+        """`fit`, from its arguments."""
+
+    @abstractmethod
     def parameter_count(self, d: int, n_users: int) -> int:
         """How many numbers it trains on embeddings of d features and so many seen users."""
 

@@ -16,19 +16,18 @@ from torch.nn import functional as F
 
 from lore_core.methods import parameter_count
 from lore_core.methods.networks import TrainingData, build, deliver, validator
+from lore_core.methods.protocol import Given, Method
 from lore_core.methods.schedule import Schedule, optimise
 from lore_core.methods.vpl import VPLModel
 from lore_core.objective import pair_loss
 from lore_core.preferences import Preferences
-from lore_core.responses import Responses
 from lore_core.tools import checks
-from lore_core.tools.devices import Device
 from lore_core.tools.draws import Draws
 from lore_core.tools.ragged import padded
 
 
 @dataclass(frozen=True)
-class VPL:
+class VPL(Method):
     """Settings of VPL; the defaults are the published widths and rates.
 
     Args:
@@ -73,24 +72,12 @@ class VPL:
         if low > high:
             raise ValueError(f"context is {self.context}, expected 1 <= smallest <= largest")
 
-    def fit(
-        self,
-        responses: Responses,
-        train: Preferences,
-        *,
-        validation: Preferences | None = None,
-        seed: int = 0,
-        device: Device = None,
-    ) -> VPLModel:
-        """Train encoder and reward network, then read off the seen users' latents.
-
-        Arguments as in `Method.fit`.
-        """
-        data = TrainingData.of(responses, train, validation, seed, device)
+    def _fit(self, given: Given) -> VPLModel:
+        data = TrainingData.of(*given)
         if int(data.pairs.counts.max()) < 2:
             raise ValueError("VPL learns from users with at least two pairs: one to infer the user")
-        sizes = responses.embeddings.shape[1], self.hidden, self.latent, train.n_users
-        model = build(lambda: VPLModel(*sizes), data, seed)
+        sizes = given.responses.embeddings.shape[1], self.hidden, self.latent, given.train.n_users
+        model = build(lambda: VPLModel(*sizes), data, given.seed)
 
         def know_users() -> None:
             model.latents.copy_(data.filled(model.adapt(data.responses, data.pairs)))
@@ -98,11 +85,11 @@ class VPL:
         optimizer = torch.optim.AdamW(
             model.parameters(), self.learning_rate, weight_decay=self.decay, fused=True
         )
-        loss = self.losses(model, data, Draws(seed, data.device))
+        loss = self.losses(model, data, Draws(given.seed, data.device))
         validate = validator(model, data, know_users)
         optimise(model, optimizer, lambda: next(loss), self.schedule, validate)
         know_users()
-        return deliver(model, responses.embeddings.device)
+        return deliver(model, given.responses.embeddings.device)
 
     def parameter_count(self, d: int, n_users: int) -> int:
         """Numbers trained on embeddings of d features, however many seen users there are."""
