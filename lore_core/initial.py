@@ -29,28 +29,24 @@ def initial_values(
     Raises:
         ValueError: what was given does not fit this problem.
     """
-    if init is None:
-        return random_values(basis_shape, logits_shape, recipe, scale, seed)
-    if not isinstance(init, tuple | list) or len(init) != 2:
-        raise ValueError("init is not a pair, expected (basis (d, K), logits (N, K))")
-    basis = given("basis (d, K)", init[0], basis_shape)
-    logits = given("logits (N, K)", init[1], logits_shape)
-    return basis, logits
-
-
-def random_values(
-    basis_shape: tuple[int, int],
-    logits_shape: tuple[int, int],
-    recipe: Recipe,
-    scale: float,
-    seed: int,
-) -> tuple[Tensor, Tensor]:
-    """A normal basis (d, K), and logits (N, K) as the recipe draws them."""
+    if init is not None:
+        return given_values(init, basis_shape, logits_shape)
     generator = draws.generator(seed)
     draw_logits = draws.uniform if recipe.start == "uniform" else draws.normal
     basis = draws.normal(generator, *basis_shape)
     logits = draw_logits(generator, *logits_shape)
     return basis * recipe.start_scale / scale, logits
+
+
+def given_values(
+    init: tuple[Tensor, Tensor], basis_shape: tuple[int, int], logits_shape: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
+    """The basis and the logits that were given, or a ValueError if they do not fit."""
+    if not isinstance(init, tuple | list) or len(init) != 2:
+        raise ValueError("init is not a pair, expected (basis (d, K), logits (N, K))")
+    basis = given("basis (d, K)", init[0], basis_shape)
+    logits = given("logits (N, K)", init[1], logits_shape)
+    return basis, logits
 
 
 def initial_logits(init: Tensor | None, shape: tuple[int, int], seed: int) -> Tensor:
