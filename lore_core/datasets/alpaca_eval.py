@@ -1,5 +1,8 @@
 """AlpacaEval as numbers: 805 real instructions, eight models' responses, ten traits of each.
 
+Two encoders have read the responses: a sentence encoder (all-MiniLM-L6-v2, d = 384), and a language
+model of which we take the hidden states (SmolLM2-135M-Instruct, d = 576), as the paper does.
+
 Rows are prompt-major: row = prompt * 8 + generator.  data/README.md describes every tensor.
 """
 
@@ -13,24 +16,26 @@ from lore_core.tools.paths import DATA
 
 FILE = DATA / "alpaca_eval.safetensors"
 TENSORS = {"embeddings", "prompt", "traits", "prompt_embeddings"}
+STATES = {"embeddings", "prompt_embeddings"}
+MINILM = "minilm"  # whose embeddings lie in FILE itself
 
 
-def load(path: Path | str | None = None) -> Responses:
+def load(path: Path | str | None = None, encoder: str = MINILM) -> Responses:
     """The 6,440 responses, floats in float64.
 
-    Embeddings (M, 384), prompt (M,), traits (M, 10), and embeddings of the 805 instructions alone.
+    Embeddings (M, d), prompt (M,), traits (M, 10), and embeddings of the 805 instructions alone.
 
     Args:
         path: another file that `build` wrote; its checksum file lies beside it.
+        encoder: "smollm2", "minilm", or the name of a model whose states `make data MODEL=` wrote.
 
     Raises:
         FileNotFoundError: the file or its checksum is missing.
         ValueError: the file is damaged; the message says what to do.
     """
-    tensors, about = read(path)
-    missing = TENSORS - tensors.keys()
-    if missing:
-        raise ValueError(f"{path or FILE} lacks {sorted(missing)}; build it again with `make data`")
+    tensors, about = whole(path or FILE, TENSORS)
+    if encoder != MINILM:
+        tensors |= whole(states_file(path or FILE, encoder), STATES)[0]
     return Responses(
         embeddings=tensors["embeddings"].double(),
         prompt=tensors["prompt"].long(),
@@ -46,3 +51,17 @@ def read(path: Path | str | None = None) -> tuple[dict[str, Tensor], dict]:
     remedy = f"run `git checkout {path.parent.name}/{path.name}`, or build it with `make data`"
     digest = checksums.read_sums(path.with_suffix(".sha256")).get(path.name, "none")
     return tensor_files.unpacked(checksums.read(path, digest, remedy))
+
+
+def states_file(path: Path | str, encoder: str) -> Path:
+    """Where the states of a language model lie: beside the file of everything else."""
+    return Path(path).with_name(f"{Path(path).stem}.{encoder}.safetensors")
+
+
+def whole(path: Path | str, expected: set[str]) -> tuple[dict[str, Tensor], dict]:
+    """What `read` reads, or a ValueError unless it holds these tensors."""
+    tensors, about = read(path)
+    missing = expected - tensors.keys()
+    if missing:
+        raise ValueError(f"{path} lacks {sorted(missing)}; build it again with `make data`")
+    return tensors, about

@@ -5,7 +5,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from lore_core.datasets import extra
+from lore_core.tools import extra
 from lore_core.tools.checksums import inner, write
 
 TIMEOUT = 60  # seconds without an answer

@@ -13,8 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from lore_core.datasets import extra
-from lore_core.tools import checks, devices
+from lore_core.tools import checks, devices, extra
 
 WINDOW = 256  # tokens; what all-MiniLM-L6-v2 reads at once in sentence-transformers
 PROBES = ("Yes.", "No, I would rather not.", "Paris is the capital of France.")

@@ -8,7 +8,7 @@ from lore_core.evaluation.study import BLOCKS, Study
 from lore_core.responses import Responses
 from lore_core.simulation.survey import Survey
 from lore_core.simulation.tastes import dirichlet_tastes
-from lore_core.splits import Split, split
+from lore_core.splits import Split, study_prompts
 from lore_core.tools import checks, draws
 
 
@@ -52,7 +52,7 @@ def draw_study(
     n_traits = responses.known_traits.shape[1]
     generator = draws.generator(seed)
     users = consecutive(n_seen, max(20, n_unseen // 5), n_unseen)
-    prompts = split(responses.prompt.unique(), validation=0.1, test=0.3, generator=generator)
+    prompts = study_prompts(responses, generator)
     n_users = n_seen + len(users.validation) + n_unseen
     tastes = dirichlet_tastes(n_users, n_traits, concentration, generator)
     survey = Survey(

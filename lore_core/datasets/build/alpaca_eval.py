@@ -12,12 +12,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lore_core.datasets import download, extra
+from lore_core.datasets import download
 from lore_core.datasets.alpaca_eval import FILE
 from lore_core.datasets.build import sheet, traits
 from lore_core.datasets.build.embedded import MODEL, embed_pairs, encoder
 from lore_core.datasets.build.texts import ADDRESS, COMMIT, GENERATORS, ids, join
-from lore_core.tools import checksums, tensor_files
+from lore_core.tools import checksums, extra, tensor_files
 from lore_core.tools.paths import DATA
 
 SUMS = DATA / "alpaca_eval.source.sha256"
@@ -98,7 +98,7 @@ def write(out: Path, tensors: dict[str, Tensor], about: dict) -> None:
     checksums.write(out, content)
     line = f"{checksums.sha256(content)}  {out.name}\n"
     checksums.write(out.with_suffix(".sha256"), line.encode())
-    sheet.update(out.parent / "README.md", tensors, about)
+    sheet.update(out.parent / "README.md", "tables", lambda: sheet.tables(tensors, about))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import GroupKFold, cross_val_predict
 from torch import Tensor
 
-RIDGES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+RIDGES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # of rows of length one on average
 FOLDS = 5
 
 
@@ -15,6 +15,8 @@ def decodability(x: Tensor, y: Tensor, groups: Tensor) -> Tensor:
     """R² of each column of y, predicted from x by ridge regression on held-out groups.
 
     Five folds share no group; each column's ridge is chosen by five inner folds of the same kind.
+    The features are measured in the rows' root-mean-square length, so that the ridges mean the same
+    for every encoder.
 
     Args:
         x: (M, d) float64 features.
@@ -30,6 +32,7 @@ def decodability(x: Tensor, y: Tensor, groups: Tensor) -> Tensor:
     """
     if len(groups.unique()) < 2 * FOLDS:
         raise ValueError(f"{len(groups.unique())} groups are too few for {FOLDS} folds in folds")
+    x = x / x.square().sum(1).mean().sqrt()
     predicted = _predicted(x.numpy(), y.numpy(), groups.numpy())
     shares = r2_score(y.numpy(), predicted, multioutput="raw_values", force_finite=False)
     return torch.from_numpy(shares)

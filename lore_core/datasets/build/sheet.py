@@ -1,6 +1,6 @@
 """The tables of data/README.md, computed from the data file whenever it is built."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -9,8 +9,8 @@ from torch import Tensor
 from lore_core.datasets.build.traits import DEFINITIONS
 from lore_core.tools.checksums import write
 
-BEGIN = "<!-- tables: begin (written by the build) -->"
-END = "<!-- tables: end -->"
+BEGIN = "<!-- {}: begin (written by the build) -->"
+END = "<!-- {}: end -->"
 DECODABLE = 0.1  # R² within prompts from which a linear reward can learn a trait
 TENSORS = {
     "embeddings": "prompt + response, one unit vector per row",
@@ -22,20 +22,29 @@ TENSORS = {
     "response_id": "first 8 bytes of the SHA-256 of the response",
 }
 
+MEANING = {
+    "embeddings": "the response's states, each feature with mean 0 and sd 1 over all rows",
+    "prompt_embeddings": "the prompt's states, each feature with mean 0 and sd 1 over all prompts",
+    "scale": "mean and sd of each of the response's features: z = (state - mean) / sd",
+    "prompt_scale": "mean and sd of each of the prompt's features",
+}
 
-def update(readme: Path | str, tensors: dict[str, Tensor], about: dict) -> None:
-    """Write the tables between the markers of a data sheet, if there is one.
+
+def update(readme: Path | str, mark: str, tables: Callable[[], str]) -> None:
+    """Write tables between two markers of a data sheet, if it is there and has them.
 
     Args:
         readme: path of the data sheet.
-        tensors, about: what the data file holds.
+        mark: the name of the markers.
+        tables: makes the Markdown.
     """
     readme = Path(readme)
+    begin, end = BEGIN.format(mark), END.format(mark)
     text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
-    if BEGIN not in text or END not in text:
+    if begin not in text or end not in text:
         return
-    before, after = text.split(BEGIN)[0], text.split(END)[1]
-    write(readme, f"{before}{BEGIN}\n\n{tables(tensors, about)}\n{END}{after}".encode())
+    before, after = text.split(begin)[0], text.split(end)[1]
+    write(readme, f"{before}{begin}\n\n{tables()}\n{end}{after}".encode())
 
 
 def tables(tensors: dict[str, Tensor], about: dict) -> str:
@@ -88,13 +97,50 @@ def trait_table(tensors: dict[str, Tensor], names: Sequence[str]) -> str:
 
 def _decodabilities(tensors: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
     """R² of each trait over all rows, and of what differs within a prompt; (T,) each."""
-    from lore_core.datasets.build.probe import centred, decodability  # needs scikit-learn
+    from lore_core.datasets.build.probe import decodability  # needs scikit-learn
 
     x = tensors["embeddings"].double()
     y = tensors["traits"].double()
     prompt = tensors["prompt"].long()
-    within = decodability(centred(x, prompt), centred(y, prompt), prompt)
-    return decodability(x, y, prompt), within
+    return decodability(x, y, prompt), _within(tensors)
+
+
+def _within(tensors: dict[str, Tensor]) -> Tensor:
+    """R² of what differs within a prompt, for each trait, (T,)."""
+    from lore_core.datasets.build.probe import centred, decodability  # needs scikit-learn
+
+    prompt = tensors["prompt"].long()
+    x, y = (centred(tensors[name].double(), prompt) for name in ("embeddings", "traits"))
+    return decodability(x, y, prompt)
+
+
+def states_tables(states: dict[str, Tensor], about: dict, base: dict[str, Tensor]) -> str:
+    """Of the hidden states: how they were read, the tensors, and R² beside the other encoder's.
+
+    Args:
+        states, about: what the file of states holds.
+        base: tensors of the file that it belongs to.
+    """
+    how = [[name, str(about[name])] for name in ("model", "layer", "pooling", "kind")]
+    shapes = [
+        [f"`{name}`", " × ".join(map(str, states[name].shape)), MEANING[name]] for name in MEANING
+    ]
+    return "\n".join(
+        [
+            markdown(["", ""], how),
+            markdown(["tensor", "shape", "what"], shapes),
+            both_table(base, states["embeddings"], about["traits"]),
+        ]
+    )
+
+
+def both_table(base: dict[str, Tensor], states: Tensor, names: Sequence[str]) -> str:
+    """R² within prompts of each trait, and on average, from the embeddings and from the states."""
+    encoders = [_within(base | {"embeddings": x}) for x in (base["embeddings"], states)]
+    columns = torch.stack(encoders, dim=1)
+    rows = [[f"`{name}`", *fixed(row)] for name, row in zip(names, columns, strict=True)]
+    rows.append(["mean", *fixed(columns.mean(0))])
+    return markdown(["R² within prompts", "sentence encoder", "hidden states"], rows)
 
 
 def correlation_table(traits: Tensor, names: Sequence[str]) -> str:

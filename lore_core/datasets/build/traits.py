@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from lore_core.datasets import extra
+from lore_core.tools import extra
 
 TAIL = 0.005  # share of responses at either end that is drawn in to the quantile
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")

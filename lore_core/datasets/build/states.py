@@ -1,0 +1,161 @@
+"""Makes data/alpaca_eval.ENCODER.safetensors: the responses as hidden states of a language model.
+
+    python -m lore_core.datasets.build.states [--source FOLDER] [--model NAME_OR_FOLDER] ...
+
+Every state is measured in its own standard deviation: a language model keeps a few features that
+are hundreds of times larger than the others, and half precision would round the others to them.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from lore_core.datasets import alpaca_eval, download
+from lore_core.datasets.alpaca_eval import FILE, states_file
+from lore_core.datasets.build import sheet
+from lore_core.datasets.build.alpaca_eval import CACHE, SUMS
+from lore_core.datasets.build.texts import ADDRESS, COMMIT, GENERATORS, join
+from lore_core.language_model import weights
+from lore_core.language_model.chat import turns
+from lore_core.language_model.decoder import KINDS, Decoder
+from lore_core.language_model.states import POOLINGS, read_states
+from lore_core.tools import checks, checksums, tensor_files
+
+LAYER = 20  # see `layers.py`, which compares all of them
+POOLING = "mean"
+ENCODER = "smollm2"
+
+
+def build(
+    source: Path | str | None = None,
+    model: Path | str | None = None,
+    layer: int = LAYER,
+    pooling: str = POOLING,
+    kind: str = "float32",
+    out: Path | str | None = None,
+    cache: Path | str = CACHE,
+    sums: Path | str = SUMS,
+    generators: Sequence[str] = GENERATORS,
+    progress: bool = True,
+) -> Path:
+    """Write the states of all responses and of all prompts, and their checksum.
+
+    Args:
+        source: folder with the texts; without it they are downloaded into `cache`.
+        model: decoder's name or folder; default SmolLM2 as `make model` makes it.
+        layer: at which layer, see `Decoder.hidden`.
+        pooling: over which tokens of the response, one of POOLINGS.
+        kind: of number that the decoder computes in.
+        out: file to write; default beside FILE, named after the decoder.
+        cache: folder for downloads and states; an interrupted build goes on from there.
+        sums: checksum file of the texts.
+        generators: models to take, in the order of the rows.
+        progress: show bars.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        ImportError: a module of the extra `hub` is missing.
+        OSError: a text or the decoder cannot be had.
+        ValueError: a text is not the expected one, or there is no such layer or pooling.
+    """
+    checks.one_of("pooling", pooling, POOLINGS)
+    prompts, responses = texts(source, cache, sums, generators, progress)
+    decoder = Decoder.load(model or weights.make(), up_to=layer, kind=kind)
+    chats = turns(decoder.tokenizer, repeated(prompts, len(generators)), responses)
+    states = read_states(chats, decoder, [layer], Path(cache) / "states", progress)[:, 0]
+    embeddings, scale = standardised(states[:, POOLINGS.index(pooling)])
+    before, prompt_scale = standardised(states[:: len(generators), POOLINGS.index("prompt")])
+    tensors = {
+        "embeddings": embeddings.half(),
+        "prompt_embeddings": before.half(),
+        "scale": scale,
+        "prompt_scale": prompt_scale,
+    }
+    about = {"commit": COMMIT, "model": called(model), "generators": list(generators)}
+    reading = {"layer": layer, "pooling": pooling, "kind": kind}
+    path = Path(out or states_file(FILE, encoder(model)))
+    write(path, tensors, about | reading)
+    return path
+
+
+def texts(
+    source: Path | str | None,
+    cache: Path | str,
+    sums: Path | str,
+    generators: Sequence[str],
+    progress: bool,
+) -> tuple[list[str], list[str]]:
+    """P prompts and P * C responses, from a folder or from their public address."""
+    expected = checksums.read_sums(sums)
+    if source is None:
+        download.fetch(ADDRESS, cache, expected, progress)
+    prompts, responses, _ = join(source or cache, expected, generators)
+    return prompts, responses
+
+
+def repeated(prompts: list[str], n: int) -> list[str]:
+    """Each prompt once for each of its n responses, prompt-major."""
+    return [prompt for prompt in prompts for _ in range(n)]
+
+
+def standardised(states: Tensor) -> tuple[Tensor, Tensor]:
+    """Each feature with mean 0 and standard deviation 1 over all rows; and the two, (2, d)."""
+    rows = states.double()
+    scale = torch.stack([rows.mean(0), rows.std(0, correction=0)])
+    if not (scale[1] > 0).all():
+        raise ValueError("a feature of the hidden states is the same for every text")
+    return (rows - scale[0]) / scale[1], scale
+
+
+def called(model: Path | str | None) -> str:
+    """What a file calls the decoder; a folder goes by its last part, no path gets into a file."""
+    if model is None:
+        return f"{weights.NAME}, weights rounded to four bits"
+    return Path(model).name if Path(model).is_dir() else str(model)
+
+
+def encoder(model: Path | str | None) -> str:
+    """The name that `alpaca_eval.load` knows these states by."""
+    return ENCODER if model is None else Path(model).name
+
+
+def write(path: Path, tensors: dict[str, Tensor], about: dict) -> None:
+    """Write the file, its checksum beside it, and its tables in the data sheet beside both."""
+    content = tensor_files.packed(tensors, about)
+    checksums.write(path, content)
+    line = f"{checksums.sha256(content)}  {path.name}\n"
+    checksums.write(path.with_suffix(".sha256"), line.encode())
+    sheet.update(path.parent / "README.md", "states", lambda: tables(tensors, about, path.parent))
+
+
+def tables(tensors: dict[str, Tensor], about: dict, folder: Path) -> str:
+    """The tables of the data sheet in a folder, which holds the traits too."""
+    base, rest = alpaca_eval.read(folder / FILE.name)
+    return sheet.states_tables(tensors, rest | about, base)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line of `build`; an error is one line, without a traceback."""
+    parser = argparse.ArgumentParser(description="Build the hidden states from the texts.")
+    parser.add_argument("--source", help="folder with the texts; without it they are downloaded")
+    parser.add_argument("--model", help="decoder's name or folder (default build/model)")
+    parser.add_argument("--layer", type=int, default=LAYER, help=f"which layer (default {LAYER})")
+    parser.add_argument("--pooling", default=POOLING, help=" or ".join(POOLINGS))
+    parser.add_argument("--kind", default="float32", help=" or ".join(KINDS))
+    parser.add_argument("--out", help="file to write")
+    parser.add_argument("--cache", default=CACHE, help="folder for downloads and states")
+    parser.add_argument("--sums", default=SUMS, help="checksum file of the texts")
+    parser.add_argument("--generators", nargs="+", default=GENERATORS, help="models to take")
+    try:
+        print("wrote", build(**vars(parser.parse_args(arguments))))
+    except (ImportError, OSError, ValueError) as error:
+        raise SystemExit(f"states: {error}") from error
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""A real small language model: its weights, its chat, and its hidden states."""

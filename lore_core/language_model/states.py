@@ -1,0 +1,129 @@
+"""What a language model holds in its hidden states once it has read a response.
+
+Shapes: M responses, L layers, P poolings, d features of a hidden state.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from tqdm import tqdm
+
+from lore_core.language_model.chat import Turn
+from lore_core.language_model.decoder import Decoder, check_layer
+from lore_core.tools import checksums, tensor_files
+
+# prompt: mean over all that stands before the response.  mean: over the response's tokens, with the
+# one that ends its turn.  last: the response's last token.  end: the one that ends its turn, where
+# a reward model reads.
+POOLINGS = ("prompt", "mean", "last", "end")
+BATCH = 4096  # tokens per forward pass, padding included
+SHARD = 10  # batches: a minute or two on two cores
+
+
+def read_states(
+    turns: Sequence[Turn],
+    decoder: Decoder,
+    layers: Sequence[int],
+    cache: Path | str,
+    progress: bool = True,
+) -> Tensor:
+    """Hidden states at some layers, pooled over tokens in each of POOLINGS' ways.
+
+    A chat longer than the decoder's window is cut at its end.  What was read is kept in `cache`, so
+    an interrupted call goes on from there.
+
+    Args:
+        turns: M chats.
+        decoder: the language model.
+        layers: L numbers from 0 to the decoder's `n_layers`, see `Decoder.hidden`.
+        cache: folder for what was read.
+        progress: show tokens read, and per second.
+
+    Returns:
+        (M, L, P, d) float32 on the CPU.
+
+    Raises:
+        ValueError: there is no chat, or no such layer, or a prompt fills the whole window.
+    """
+    checked = [_within(turn, decoder.window) for turn in turns]
+    if not checked:
+        raise ValueError("turns is empty; give at least one chat")
+    key = [decoder.fingerprint, *(check_layer(layer, decoder.n_layers) for layer in layers)]
+    bar = tqdm(total=sum(turn.stop for turn in checked), unit="token", disable=not progress)
+    parts = []
+    for shard in shards(checked):
+        mine = [[checked[row] for row in batch] for batch in shard]
+        parts.append(_shard(mine, decoder, layers, key, Path(cache)))
+        bar.update(sum(turn.stop for batch in mine for turn in batch))
+    order = torch.tensor([row for shard in shards(checked) for batch in shard for row in batch])
+    return torch.cat(parts)[order.argsort()]
+
+
+def shards(turns: Sequence[Turn]) -> Iterator[list[list[int]]]:
+    """Rows in batches of like length, the longest first, and batches in groups of SHARD.
+
+    They depend on the chats alone: an interruption does not change who is read with whom.
+    """
+    order = sorted(
+        range(len(turns)), key=lambda row: -turns[row].stop
+    )  # stable: ties stay in order
+    batches: list[list[int]] = []
+    room = 0
+    for row in order:
+        if room < 1:
+            batches.append([])
+            room = max(1, BATCH // turns[row].stop)
+        batches[-1].append(row)
+        room -= 1
+    for first in range(0, len(batches), SHARD):
+        yield batches[first : first + SHARD]
+
+
+def pooled(hidden: Tensor, turn: Turn) -> Tensor:
+    """The hidden states (t, d) of one chat, pooled in each of POOLINGS' ways: (P, d)."""
+    response = hidden[turn.start : turn.stop]
+    last = response[max(0, len(response) - 2)]
+    return torch.stack([hidden[: turn.start].mean(0), response.mean(0), last, response[-1]])
+
+
+def _within(turn: Turn, window: int) -> Turn:
+    """A chat cut to the decoder's window; some of the response has to be left."""
+    if turn.start >= min(turn.stop, window):
+        raise ValueError(
+            f"a prompt of {turn.start} tokens leaves nothing of its response within the model's "
+            f"window of {window} tokens; shorten it"
+        )
+    stop = min(turn.stop, window)
+    return Turn(turn.ids[:stop], turn.start, stop)
+
+
+def _shard(
+    batches: list[list[Turn]], decoder: Decoder, layers: Sequence[int], key: list, cache: Path
+) -> Tensor:
+    """The states of some batches, from the cache if they lie there, (rows, L, P, d)."""
+    name = checksums.sha256(json.dumps([key, batches]).encode())[:16]
+    path = cache / f"{name}.safetensors"
+    try:
+        return tensor_files.read(path)[0]["states"]
+    except (FileNotFoundError, ValueError):  # not there yet, or damaged: either way, once more
+        states = torch.cat([_batch(batch, decoder, layers) for batch in batches])
+        tensor_files.write(path, {"states": states}, {})
+        return states
+
+
+def _batch(turns: list[Turn], decoder: Decoder, layers: Sequence[int]) -> Tensor:
+    """The states of one forward pass, (rows, L, P, d)."""
+    ids = pad_sequence([torch.tensor(turn.ids) for turn in turns], batch_first=True)
+    hidden = decoder.hidden(ids)
+    return torch.stack(
+        [
+            torch.stack([pooled(hidden[layer][row].float(), turn) for layer in layers])
+            for row, turn in enumerate(turns)
+        ]
+    ).cpu()

