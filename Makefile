@@ -30,7 +30,7 @@ $(headless): export PYTHONHASHSEED = 0
 $(headless): export TQDM_DISABLE = 1
 $(headless): export IPYTHONDIR = $(CURDIR)/.venv/ipython
 
-.PHONY: help course figures test quick lab model data layers lessons rooms lock clean
+.PHONY: help course figures test quick lab model data layers lessons rooms lock clean claims
 
 help:
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -97,6 +97,9 @@ lessons: $(STAMP) ## maintainers: execute notebooks in place, refresh figures/ (
 
 rooms: $(STAMP) ## maintainers: draw the imports between the rooms into CONTRIBUTING.md
 	@$(PY) workflow/rooms.py
+
+claims: $(STAMP) ## maintainers: write claims.yml with its numbers to CLAIMS.md
+	@$(PY) workflow/claims.py
 
 # In a fresh environment, so that nothing else slips in. The build of torch is the index's choice.
 lock: ## maintainers: make requirements.lock again from pyproject.toml
