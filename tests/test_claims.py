@@ -367,6 +367,22 @@ def test_numbers_are_read_as_people_write_them(words, expected):
     assert [number.value for number in prose.numbers(words)] == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(
+    ("words", "times"),
+    [
+        ("0.9", 1),
+        ("0.9.", 1),
+        ("(0.9)", 1),
+        ("0.9 or 0.9", 2),
+        ("0.95", 0),
+        ("10.9", 0),
+        ("0.9.1", 0),
+    ],
+)
+def test_a_number_stands_where_it_is_whole(words, times):
+    assert len(prose.places("0.9", words)) == times
+
+
 def test_idle_places_and_patterns_are_named(course):
     register = course(
         [{"pattern": "nowhere", "why": "so"}, {"pattern": "It is ahead", "why": "so"}],
