@@ -196,6 +196,7 @@ def test_a_number_that_moves_by_more_than_half_of_the_last_digit_is_noticed(cour
         ("max(figure.LoRe)", "figure.LoRe has branches 'mean', 'low', 'high'"),
         ("table.mean", "'table' is not among the places of claims.yml"),
         ("figure.LoRe.mean -", "is no formula"),
+        ("figure.LoRe.mean / 0", "division by zero"),
     ],
 )
 def test_what_a_formula_does_not_find_is_said(formula, message, course):
@@ -233,7 +234,15 @@ def test_the_number_beside_other_words_is_not_taken(course, tmp_path):
 
 @pytest.mark.parametrize(
     "formula",
-    ["__import__('os')", "open('t.csv')", "figure.__class__", "[1]", "(lambda: 1)()", "2 ** 9"],
+    [
+        "__import__('os')",
+        "open('t.csv')",
+        "figure.__class__",
+        "[1]",
+        "(lambda: 1)()",
+        "2 ** 9",
+        "1 in 2",
+    ],
 )
 def test_a_formula_runs_no_code(formula):
     with pytest.raises(ValueError):
@@ -287,6 +296,7 @@ def test_a_comparison_of_several_numbers_has_to_hold_for_each(course):
             "what is not reproducible has no numbers, holds or test",
         ),
         ({"holds": ["1 < 2"], "paper": {"value": "1"}}, "paper has the fields ['value'], expected"),
+        ({"holds": "1 < 2"}, "holds is '1 < 2', expected a list"),
         ({"test": "tests/test_claims.py::test_of_nothing"}, "there is no test tests/test_claims"),
     ],
 )

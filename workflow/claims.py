@@ -131,6 +131,8 @@ def misshapen(claim: Claim) -> Iterator[str]:
         yield f"what is {claim.level} has {'no' if tied else 'some'} numbers, holds or test"
     if claim.level == LEVELS[-1] and not claim.why:
         yield "what is not reproducible says why"
+    if not isinstance(claim.holds, list):
+        yield f"holds is {claim.holds!r}, expected a list"
     if claim.paper and claim.paper.keys() != {"value", "source"}:
         yield f"paper has the fields {sorted(claim.paper)}, expected value and source"
 
@@ -163,7 +165,8 @@ def agrees(number: prose.Number, found: Any, tolerance: float | None) -> bool:
     """Whether the words show a number, or a comparison with what they show holds."""
     if isinstance(found, bool | str):
         return found is True
-    return abs(found - number.value) <= (tolerance or number.unit / 2) + 1e-9
+    most = number.unit / 2 if tolerance is None else tolerance
+    return abs(found - number.value) <= most + 1e-9  # what arithmetic may lose
 
 
 def broken(claim: Claim, register: Register) -> Iterator[str]:

@@ -49,7 +49,7 @@ def value(formula: str, names: Mapping[str, Any]) -> Any:
     """
     try:
         found = walk(parse(formula), names)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, ArithmeticError) as error:
         raise ValueError(f"{formula}: {error}") from error
     if isinstance(found, dict | list) or np.ndim(found):
         raise ValueError(f"{formula} is not one number; name a leaf, or take min, max or mean")
@@ -79,7 +79,7 @@ def walk(node: ast.expr, names: Mapping[str, Any]) -> Any:
             return -reckon(operand, names)
         case ast.BinOp(op=op, left=left, right=right) if type(op) in ARITHMETIC:
             return ARITHMETIC[type(op)](reckon(left, names), reckon(right, names))
-        case ast.Compare():
+        case ast.Compare(ops=ops) if all(type(op) in COMPARISONS for op in ops):
             return compare(node, names)
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in FUNCTIONS:
             return FUNCTIONS[name](*[reckon(arg, names) for arg in args])
