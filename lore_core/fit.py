@@ -101,12 +101,16 @@ def fit_basis(
 
 
 def held_out_objective(
-    responses: Responses, validation: Preferences | None, recipe: Recipe, scale: float
+    responses: Responses,
+    validation: Preferences | None,
+    recipe: Recipe,
+    scale: float,
+    kind: type[Objective] = Objective,
 ) -> Objective | None:
     """The objective on validation pairs, if there are any and the recipe looks at them."""
     if validation is None or len(validation) == 0 or recipe.patience is None:
         return None
-    return Objective.on(responses, validation, recipe, scale)
+    return kind.on(responses, validation, recipe, scale)
 
 
 def finish(basis: Tensor, logits: Tensor, counts: Tensor, recipe: Recipe) -> LowRankReward:

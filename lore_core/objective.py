@@ -71,10 +71,14 @@ class Objective:
     def nll(self, basis: Tensor, logits: Tensor) -> Tensor:
         """Bradley–Terry negative log-likelihood; LoRe Eq. 10 when averaged by user."""
         gaps = score_gaps(basis_scores(self.embeddings, basis), self.pairs)
-        margins = pair_margins(gaps, logits.softmax(-1), self.pairs.user)
+        margins = pair_margins(gaps, self.weights(logits), self.pairs.user)
         return average(
             pair_loss(margins / self.recipe.temperature), self.pairs, self.recipe.average
         )
+
+    def weights(self, logits: Tensor) -> Tensor:
+        """What the logits stand for: weights on the simplex, (N, K)."""
+        return logits.softmax(-1)
 
     def penalty(self, basis: Tensor, logits: Tensor, step: int) -> Tensor:
         """Ridge on basis and logits, and the anchor."""

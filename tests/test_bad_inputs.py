@@ -40,6 +40,7 @@ from lore_core.evaluation.utility import true_utility
 from lore_core.methods import (
     PAL,
     VPL,
+    FreeWeights,
     LoRe,
     MeanDifference,
     NewUser,
@@ -72,6 +73,7 @@ TWO_STEPS = Recipe(steps=2)
 TIMES_100 = replace(HERE, embeddings=E * 100)
 METHODS = {
     "LoRe": LoRe(2, Recipe(steps=1)),
+    "free weights": FreeWeights(2, ridge_basis=1e-4, ridge_weights=0.03),
     "mean difference": MeanDifference(),
     "reference": Reference("trait 1"),
     "per user": PerUser(),
@@ -100,6 +102,10 @@ def reward_times(factor):
 def study(**changes):
     sizes = {"concentration": 1.0, "n_seen": 5, "n_unseen": 5, "n_pairs": 3, "n_shots": 2}
     return draw_study(toy_responses(n_prompts=40), **(sizes | {"seed": 0, "n_tests": 3} | changes))
+
+
+def free_weights(**changes):
+    return FreeWeights(**({"rank": 2, "ridge_basis": 1e-4, "ridge_weights": 0.03} | changes))
 
 
 def crowd(**changes):
@@ -565,6 +571,16 @@ SETTINGS = (
         ("few_shot", Recipe(), "expected FewShot", {"rank": 2}),
     )
     | bad_options(
+        free_weights,
+        ("rank", 0, AT_LEAST + "1"),
+        ("rank", 1.5, AT_LEAST + "1"),
+        *((ridge, -1.0, ZERO_OR_MORE) for ridge in ("ridge_basis", "ridge_weights")),
+        *((ridge, NAN, ZERO_OR_MORE) for ridge in ("ridge_basis", "ridge_weights")),
+        ("prior", 0.0, ABOVE),
+        ("prior", -1.0, ABOVE),
+        ("prior", INF, ABOVE),
+    )
+    | bad_options(
         PerUser,
         ("ridge", 0.0, ABOVE),
         ("ridge", -1.0, ABOVE),
@@ -824,6 +840,7 @@ NUMBERS = {
         (parameter_count.bradley_terry, 1),
         (parameter_count.per_user, 2),
         (parameter_count.lore, 3),
+        (parameter_count.free_weights, 3),
         (parameter_count.vpl, 3),
         (parameter_count.pal_a, 4),
         (parameter_count.pal_b, 5),
@@ -1294,7 +1311,7 @@ def test_a_row_that_nobody_compares_disturbs_nobody():
     near = Responses(E.float(), PROMPT)
     reward = LowRankReward(REWARD.basis.float(), REWARD.logits.float())
     torch.testing.assert_close(reward.margins(world, PAIRS), reward.margins(near, PAIRS))
-    for name in ("LoRe", "per user"):
+    for name in ("LoRe", "free weights", "per user"):
         margins = model(name).margins(HERE, PAIRS).float()
         torch.testing.assert_close(
             model(name).margins(world, PAIRS).float(), margins, rtol=1e-3, atol=1e-4

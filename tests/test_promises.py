@@ -16,6 +16,7 @@ from lore_core.evaluation.study import BLOCKS
 from lore_core.methods import (
     PAL,
     VPL,
+    FreeWeights,
     LoRe,
     LowRank,
     MeanDifference,
@@ -82,6 +83,7 @@ METHODS = {
     "Bradley–Terry": bradley_terry(),
     "one model per user": PerUser(),
     "one model per user, from Bradley–Terry": PerUser(0.1, bradley_terry()),
+    "free weights": FreeWeights(3, ridge_basis=1e-5, ridge_weights=0.03),
     "LoRe": LoRe(3),
     "LoRe, Adam": LoRe(3, Recipe(optimizer="adam", steps=100)),
     "LoRe, paper": LoRe(3, replace(PAPER, steps=60), PAPER_SHOTS),

@@ -1,6 +1,7 @@
 """Every method behind one protocol, LoRe included, so that a comparison is a loop."""
 
 from lore_core.methods.baselines import MeanDifference, Reference, bradley_terry
+from lore_core.methods.free_weights import FreeWeights, FreeWeightsModel
 from lore_core.methods.lore import LoRe, LowRank, paper_lore
 from lore_core.methods.pal_forms import PALAModel, PALBModel
 from lore_core.methods.pal_new_user import NewUser
@@ -12,6 +13,8 @@ from lore_core.methods.vpl import VPLModel
 from lore_core.methods.vpl_training import VPL
 
 __all__ = [
+    "FreeWeights",
+    "FreeWeightsModel",
     "LoRe",
     "LowRank",
     "MeanDifference",

@@ -48,6 +48,12 @@ def lore(d: int, rank: int, n_users: int) -> int:
 
 
 @of_sizes
+def free_weights(d: int, rank: int, n_users: int) -> int:
+    """Basis and weights: d K + N K, at K = 1 too."""
+    return d * rank + n_users * rank
+
+
+@of_sizes
 def vpl(d: int, hidden: int, latent: int) -> int:
     """Pair encoder, set encoder and reward network; no number belongs to a user."""
     h, z = hidden, latent

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from lore_core.methods.baselines import MeanDifference, Reference, bradley_terry
+from lore_core.methods.free_weights import FreeWeights
 from lore_core.methods.lore import LoRe, paper_lore
 from lore_core.methods.pal_forms import PALAModel, PALBModel
 from lore_core.methods.pal_new_user import NewUser
@@ -87,6 +88,11 @@ PAL_HERE = PAL(
 )
 
 
+def free_weights(rank: int) -> FreeWeights:
+    """LoRe without its simplex; what fitted at all three concentrations, on validation pairs."""
+    return FreeWeights(rank, ridge_basis=1e-4, ridge_weights=0.03, prior=0.3)
+
+
 def vpl(hidden: int, latent: int, kl: float = 1e-4) -> VPL:
     """VPL with other widths, trained as these data need it."""
     return replace(VPL_HERE, hidden=hidden, latent=latent, kl=kl)
@@ -147,6 +153,11 @@ REGISTRY: dict[str, Entry] = {
         candidates={
             f"rank {rank}": LoRe(rank, few_shot=replace(FEW_SHOT, prior=1e-3)) for rank in RANKS
         },
+    ),
+    "free_weights": Entry(
+        name="free weights",
+        colour=palette.BLUE,
+        candidates={f"rank {rank}": free_weights(rank) for rank in RANKS},
     ),
     "lore_paper": Entry(
         name="LoRe, paper's recipe",
