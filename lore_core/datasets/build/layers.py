@@ -16,7 +16,7 @@ from torch import Tensor
 
 from lore_core.datasets import alpaca_eval
 from lore_core.datasets.build.alpaca_eval import CACHE, SUMS
-from lore_core.datasets.build.probe import centred, decodability
+from lore_core.datasets.build.probe import centred, decodability_of_folds
 from lore_core.datasets.build.states import repeated, standardised, texts
 from lore_core.datasets.build.texts import GENERATORS
 from lore_core.language_model import weights
@@ -79,15 +79,17 @@ def row(
     measured: Responses,
     rows: Tensor,
 ) -> dict[str, object]:
-    """One line: R² of each trait within prompts, and their mean."""
+    """One line: R² within prompts, mean over five folds of prompts, of each trait and on average.
+
+    `se` is the standard error of the average over the folds.
+    """
     prompt = measured.prompt[rows].unique(return_inverse=True)[1]
     traits = centred(measured.known_traits[rows], prompt)
-    shares = decodability(centred(embeddings.double(), prompt), traits, prompt)
-    return (
-        {"encoder": encoder, "layer": layer, "pooling": pooling}
-        | dict(zip(measured.trait_names, shares.tolist(), strict=True))
-        | {"mean": shares.mean().item()}
-    )
+    folds = decodability_of_folds(centred(embeddings.double(), prompt), traits, prompt)
+    shares = dict(zip(measured.trait_names, folds.mean(0).tolist(), strict=True))
+    average = folds.mean(1)
+    spread = {"mean": average.mean().item(), "se": average.std().item() / len(folds) ** 0.5}
+    return {"encoder": encoder, "layer": layer, "pooling": pooling} | shares | spread
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

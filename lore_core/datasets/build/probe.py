@@ -30,12 +30,14 @@ def decodability(x: Tensor, y: Tensor, groups: Tensor) -> Tensor:
     Raises:
         ValueError: there are fewer than ten groups.
     """
-    if len(groups.unique()) < 2 * FOLDS:
-        raise ValueError(f"{len(groups.unique())} groups are too few for {FOLDS} folds in folds")
-    x = x / x.square().sum(1).mean().sqrt()
-    predicted = _predicted(x.numpy(), y.numpy(), groups.numpy())
-    shares = r2_score(y.numpy(), predicted, multioutput="raw_values", force_finite=False)
-    return torch.from_numpy(shares)
+    return _share(y.numpy(), predicted(x, y, groups))
+
+
+def decodability_of_folds(x: Tensor, y: Tensor, groups: Tensor) -> Tensor:
+    """`decodability` on each of the five held-out folds alone, (FOLDS, T): how sure are we?"""
+    guess, target = predicted(x, y, groups), y.numpy()
+    folds = GroupKFold(FOLDS).split(target, groups=groups.numpy())
+    return torch.stack([_share(target[test], guess[test]) for _, test in folds])
 
 
 def centred(x: Tensor, groups: Tensor) -> Tensor:
@@ -44,14 +46,24 @@ def centred(x: Tensor, groups: Tensor) -> Tensor:
     return x - (sums / groups.bincount()[:, None])[groups]
 
 
-def _predicted(x: np.ndarray, y: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """Each row's targets, predicted without its fold, (M, T)."""
-    predicted = np.empty_like(y)
-    for train, test in GroupKFold(FOLDS).split(x, groups=groups):
-        ridges = _best_ridges(x[train], y[train], groups[train])
-        model = Ridge(alpha=ridges).fit(x[train], y[train])
-        predicted[test] = model.predict(x[test]).reshape(-1, y.shape[1])
-    return predicted
+def predicted(x: Tensor, y: Tensor, groups: Tensor) -> np.ndarray:
+    """Each row's targets, predicted without its fold, (M, T); arguments as in `decodability`."""
+    if len(groups.unique()) < 2 * FOLDS:
+        raise ValueError(f"{len(groups.unique())} groups are too few for {FOLDS} folds in folds")
+    features = (x / x.square().sum(1).mean().sqrt()).numpy()
+    target, group = y.numpy(), groups.numpy()
+    guess = np.empty_like(target)
+    for train, test in GroupKFold(FOLDS).split(features, groups=group):
+        ridges = _best_ridges(features[train], target[train], group[train])
+        model = Ridge(alpha=ridges).fit(features[train], target[train])
+        guess[test] = model.predict(features[test]).reshape(-1, target.shape[1])
+    return guess
+
+
+def _share(target: np.ndarray, guess: np.ndarray) -> Tensor:
+    """R² of each column, (T,)."""
+    shares = r2_score(target, guess, multioutput="raw_values", force_finite=False)
+    return torch.from_numpy(shares)
 
 
 def _best_ridges(x: np.ndarray, y: np.ndarray, groups: np.ndarray) -> np.ndarray:
