@@ -594,6 +594,11 @@ SETTINGS = (
         ("n_unseen", -1, AT_LEAST + "1"),
         ("n_pairs", -1, AT_LEAST + "1"),
         ("pool", 0, AT_LEAST + "1"),
+        ("temperature", 0.0, ABOVE),
+        ("temperature", NAN, ABOVE),
+        ("temperature", "hot", ABOVE),
+        ("pairs", "all", "expected one of extreme, random"),
+        ("pairs", True, "expected one of extreme, random"),
     )
     | bad_options(
         benchmark,
@@ -800,6 +805,7 @@ CROWDS = {
         ("concentration", -1.0),
         ("concentration", NAN),
         ("temperature", 0.0),
+        ("pairs", "best"),
     ]
 }
 CROWDS |= {

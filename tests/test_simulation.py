@@ -7,6 +7,7 @@ from worlds import pairs, random, toy_responses, triples
 from lore_core import Responses
 from lore_core.simulation.labels import (
     best_and_worst,
+    better_of_two,
     choice_probability,
     choose,
     draw_prompts,
@@ -102,6 +103,25 @@ def test_a_user_who_finds_all_candidates_equal_gives_no_pair():
     assert triples(labels) == [(1, 2, 0)] and labels.n_users == 2
 
 
+def test_of_two_random_candidates_the_better_one_is_chosen():
+    responses, n = world([3.0], [2.0], [2.0], [0.0]), 4000
+    tastes, asked = torch.ones(1, 1, dtype=torch.float64), torch.zeros(1, n, dtype=torch.long)
+    labels = triples(better_of_two(responses, tastes, asked, random(0)))
+    assert set(labels) == {(0, 0, 1), (0, 0, 2), (0, 0, 3), (0, 1, 3), (0, 2, 3)}
+    # the first is any of four; whoever draws one of the equal ones draws the other of two others
+    expected = {(0, 0, 3): 1 / 4 * 2 / 3, (0, 0, 1): 1 / 12 + 1 / 8, (0, 2, 3): 1 / 12 + 1 / 8}
+    for pair, share in expected.items():
+        assert labels.count(pair) / n == pytest.approx(share, abs=0.026)  # 4 standard errors
+
+
+def test_of_two_random_candidates_nobody_prefers_one_that_they_find_equal():
+    responses = world([1.0, 0.0], [1.0, 5.0], [1.0, 9.0])
+    tastes = torch.tensor([[1.0, 0.0], [0.0, 1.0]], dtype=torch.float64)
+    labels = better_of_two(responses, tastes, questions([0], [0]), random(0))
+    assert labels.user.tolist() == [1] and labels.n_users == 2
+    assert labels.chosen[0] > labels.rejected[0]
+
+
 def test_pairs_stay_within_the_prompt_that_was_asked():
     responses = toy_responses()
     tastes, asked = (
@@ -110,6 +130,7 @@ def test_pairs_stay_within_the_prompt_that_was_asked():
     )
     for labels in (
         best_and_worst(responses, tastes, asked, random(2)),
+        better_of_two(responses, tastes, asked, random(2)),
         noisy_choices(responses, tastes, asked, 1.0, random(2)),
     ):
         assert responses.prompt[labels.chosen].tolist() == asked.flatten().tolist()
@@ -155,7 +176,9 @@ def test_with_hardly_any_noise_the_better_one_is_chosen_whatever_the_order():
     assert triples(labels) == [(0, 0, 1), (0, 0, 1)]
 
 
-@pytest.mark.parametrize("draw", [best_and_worst, lambda *a: noisy_choices(*a[:3], 1.0, a[3])])
+@pytest.mark.parametrize(
+    "draw", [best_and_worst, better_of_two, lambda *a: noisy_choices(*a[:3], 1.0, a[3])]
+)
 def test_labels_repeat_with_their_generator_and_differ_between_seeds(draw):
     responses = world(*[[1.0]] * 3, [0.0])  # a tie of three, so that the generator matters
     tastes, asked = torch.ones(20, 1, dtype=torch.float64), torch.zeros(20, 1, dtype=torch.long)

@@ -1,5 +1,6 @@
 """A study keeps learning and testing apart, and works without a vector per pair."""
 
+import hashlib
 from dataclasses import replace
 
 import pytest
@@ -10,9 +11,10 @@ from worlds import normal, planted, toy_responses, triples, true_basis
 
 from lore_core import LowRankReward, Recipe, Responses, accuracy, fit_basis, fit_weights
 from lore_core.evaluation.study import BLOCKS, four_blocks
-from lore_core.evaluation.synthetic import consecutive, draw_study
+from lore_core.evaluation.synthetic import Crowd, consecutive, draw_study
 from lore_core.recipes import FEW_SHOT, PAPER_FEW_SHOT
 from lore_core.simulation.labels import choice_probability
+from lore_core.simulation.tastes import utilities
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +104,88 @@ def test_a_temperature_makes_noisy_labels():
     noisy = planted(n_users=30, temperature=1.0)
     expected = choice_probability(noisy.responses, noisy.tastes[:30], noisy.train, 1.0)
     assert 0.05 < float((expected < 0.5).double().mean()) < 0.5
+
+
+NOISE_FREE, NOISY = {}, {"temperature": 1.0}
+KINDS = [
+    options | {"pairs": pairs} for options in (NOISE_FREE, NOISY) for pairs in ("extreme", "random")
+]
+
+
+def kind(options):
+    return " ".join(map(str, options.values()))
+
+
+def share_of_extremes(study):
+    """How many of the seen users' pairs are of their best and their worst candidate."""
+    responses, pairs = study.responses, study.train
+    rows = responses.candidates_of(responses.prompt[pairs.chosen])
+    tastes = study.tastes[study.users.train]
+    scores = torch.stack([utilities(responses, tastes, pairs.user, row) for row in rows.T], 1)
+    asked = [utilities(responses, tastes, pairs.user, r) for r in (pairs.chosen, pairs.rejected)]
+    gap = (asked[0] - asked[1]).abs()
+    return float((gap >= scores.amax(1) - scores.amin(1) - 1e-9).double().mean())
+
+
+@pytest.mark.parametrize(
+    ("options", "digest"),
+    [(NOISE_FREE, "9cd8b0a506b5468e"), (NOISY, "1a0483d609ddbae5")],
+    ids=["noise-free", "noisy"],
+)
+def test_studies_that_do_not_name_their_pairs_are_drawn_as_ever(options, digest):
+    drawn = everything(planted(n_users=30, **options)).values()
+    table = torch.cat([torch.stack([p.user, p.chosen, p.rejected]) for p in drawn], 1)
+    assert hashlib.sha256(table.numpy().astype("<i8").tobytes()).hexdigest().startswith(digest)
+
+
+@pytest.mark.parametrize("options", KINDS, ids=kind)
+def test_only_random_pairs_are_not_all_extremes(options):
+    share = share_of_extremes(planted(n_users=30, **options))
+    # one in six pairs of four candidates is the extreme one
+    assert share == 1 if options["pairs"] == "extreme" else 0.1 < share < 0.25
+
+
+@pytest.mark.parametrize("pairs", ["extreme", "random"])
+def test_without_noise_everybody_chooses_what_is_better_for_them(pairs):
+    study = planted(n_users=30, pairs=pairs)
+    of = {
+        "train": "train",
+        "validation": "train",
+        "shots": "test",
+        "validation_tests": "validation",
+    }
+    for name, group in of.items():
+        tastes, asked = study.tastes[getattr(study.users, group)], getattr(study, name)
+        better = utilities(study.responses, tastes, asked.user, asked.chosen)
+        assert (better > utilities(study.responses, tastes, asked.user, asked.rejected)).all()
+
+
+@pytest.mark.parametrize("pairs", ["extreme", "random"])
+def test_labels_are_flipped_as_often_as_the_bradley_terry_rule_says(pairs):
+    study = planted(n_users=120, temperature=0.5, pairs=pairs)
+    chance = choice_probability(study.responses, study.tastes[:120], study.train, 0.5)
+    expected = torch.minimum(chance, 1 - chance)
+    error = float((expected * (1 - expected)).sum().sqrt()) / len(expected)
+    flipped = float((chance < 0.5).double().mean())
+    assert 0.02 < flipped == pytest.approx(float(expected.mean()), abs=4 * error)
+
+
+@pytest.mark.parametrize("options", KINDS, ids=kind)
+def test_every_kind_of_pairs_repeats_with_its_seed(options):
+    sizes = {"concentration": 0.1, "n_seen": 8, "n_unseen": 4, "n_pairs": 5, "pool": 3}
+    crowd, world = Crowd(**sizes, **options), toy_responses(n_prompts=200)
+    one, again, other = (everything(crowd.study(world, seed)) for seed in (0, 0, 1))
+    for name, pairs in one.items():
+        assert triples(pairs) == triples(again[name]) != triples(other[name])
+
+
+@pytest.mark.parametrize("options", [NOISE_FREE, *KINDS], ids=kind)
+def test_a_crowd_draws_the_study_that_draw_study_draws(options):
+    sizes = {"concentration": 0.1, "n_seen": 8, "n_unseen": 4, "n_pairs": 5}
+    world = toy_responses(n_prompts=200)
+    one = Crowd(**sizes, pool=3, **options).study(world, 0)
+    other = draw_study(world, **sizes, n_shots=3, seed=0, **options)
+    assert all(triples(p) == triples(everything(other)[n]) for n, p in everything(one).items())
 
 
 def test_a_seed_repeats_and_another_differs(study):
@@ -224,20 +308,23 @@ def often_tied(share=0.4):
 
 
 def specialists(responses, **sizes):
+    """Users who care for one trait, and how they are asked."""
     sizes = {"n_seen": 12, "n_unseen": 6, "n_pairs": 15, "n_shots": 9, "n_tests": 10} | sizes
     return draw_study(responses, 0.01, seed=3, **sizes)
 
 
-def test_everybody_gives_as_many_pairs_as_asked_for():
-    study = specialists(often_tied())
+@pytest.mark.parametrize("options", KINDS, ids=kind)
+def test_everybody_gives_as_many_pairs_as_asked_for(options):
+    study = specialists(often_tied(), **options)
     assert set(study.train.counts.tolist()) == {15}
     assert set(study.shots.counts.tolist()) == set(study.validation_shots.counts.tolist()) == {9}
     assert all(set(pairs.counts.tolist()) == {10} for pairs in study.tests.values())
 
 
-def test_no_prompt_is_asked_twice_and_none_of_them_is_undecided():
+@pytest.mark.parametrize("options", KINDS[:3], ids=kind)  # noisy random pairs may be of equals
+def test_no_prompt_is_asked_twice_and_none_of_them_is_undecided(options):
     responses = often_tied()
-    study = specialists(responses)
+    study = specialists(responses, **options)
     for block, learned in (
         ("seen users, seen prompts", "train"),
         ("unseen users, seen prompts", "shots"),

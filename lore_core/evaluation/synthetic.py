@@ -6,7 +6,7 @@ import torch
 
 from lore_core.evaluation.study import BLOCKS, Study
 from lore_core.responses import Responses
-from lore_core.simulation.survey import Survey
+from lore_core.simulation.survey import Survey, kind_of_pairs
 from lore_core.simulation.tastes import dirichlet_tastes
 from lore_core.splits import Split, study_prompts
 from lore_core.tools import checks, draws
@@ -22,6 +22,7 @@ def draw_study(
     seed: int,
     n_tests: int = 50,
     temperature: float | None = None,
+    pairs: str | None = None,
 ) -> Study:
     """Draw a crowd, split users and prompts, and ask everybody.
 
@@ -36,8 +37,10 @@ def draw_study(
         n_shots: pairs that an unseen user gives.
         seed: of all draws.
         n_tests: test pairs per user and block.
-        temperature: None for noise-free best-against-worst labels (the paper's), or the τ of
-            Bradley–Terry choices between two random candidates.
+        temperature: None for labels without noise, or the τ of Bradley–Terry choices.
+        pairs: "extreme", the best candidate of a prompt against the worst one for this user, or
+            "random", two random candidates. Default: extreme without noise (the paper's labels),
+            random with noise.
 
     Returns:
         A Study, on the CPU.
@@ -48,6 +51,7 @@ def draw_study(
     checks.whole_numbers(1, n_seen=n_seen, n_unseen=n_unseen, n_pairs=n_pairs, n_tests=n_tests)
     checks.whole_number("n_shots", n_shots, at_least=0)
     checks.instance_of("responses", responses, Responses)
+    pairs = kind_of_pairs(pairs, temperature)
     responses = responses.to("cpu")  # where the generator draws
     n_traits = responses.known_traits.shape[1]
     generator = draws.generator(seed)
@@ -56,7 +60,11 @@ def draw_study(
     n_users = n_seen + len(users.validation) + n_unseen
     tastes = dirichlet_tastes(n_users, n_traits, concentration, generator)
     survey = Survey(
-        responses=responses, tastes=tastes, temperature=temperature, generator=generator
+        responses=responses,
+        tastes=tastes,
+        temperature=temperature,
+        pairs=pairs,
+        generator=generator,
     )
     return ask(survey, users, prompts, n_pairs=n_pairs, n_shots=n_shots, n_tests=n_tests)
 
@@ -101,6 +109,7 @@ class Crowd:
         n_seen, n_unseen: users.
         n_pairs: training pairs per seen user.
         pool: pairs of each unseen user, from which shots are drawn.
+        temperature, pairs: how users answer and what they compare, as in `draw_study`.
     """
 
     concentration: float
@@ -108,11 +117,14 @@ class Crowd:
     n_unseen: int
     n_pairs: int
     pool: int
+    temperature: float | None = None
+    pairs: str | None = None
 
     def __post_init__(self) -> None:
         checks.number("concentration", self.concentration, above=True)
         checks.whole_numbers(1, n_seen=self.n_seen, n_unseen=self.n_unseen)
         checks.whole_numbers(1, n_pairs=self.n_pairs, pool=self.pool)
+        kind_of_pairs(self.pairs, self.temperature)
 
     def study(self, responses: Responses, seed: int) -> Study:
         """The crowd and its pairs."""
@@ -124,6 +136,8 @@ class Crowd:
             n_pairs=self.n_pairs,
             n_shots=self.pool,
             seed=seed,
+            temperature=self.temperature,
+            pairs=self.pairs,
         )
 
 

@@ -56,13 +56,38 @@ def best_and_worst(
 
     Source: the labels of LoRe's PersonalLLM experiment (arXiv 2504.14439).
     """
-    user, rows = asked(responses, tastes, prompts, generator)
-    scores = torch.stack([utilities(responses, tastes, user, row) for row in rows.T], 1)  # (B, C)
+    user, rows, scores = judged(responses, tastes, prompts, generator)
     best, worst = scores.max(1), scores.min(1)
     differ = best.values - worst.values > tie(responses)
     chosen = rows.gather(1, best.indices[:, None])[differ, 0]
     rejected = rows.gather(1, worst.indices[:, None])[differ, 0]
     return Preferences(user=user[differ], chosen=chosen, rejected=rejected, n_users=len(tastes))
+
+
+def better_of_two(
+    responses: Responses, tastes: Tensor, prompts: Tensor, generator: torch.Generator
+) -> Preferences:
+    """Each user prefers the better one of two random candidates of a prompt, without noise.
+
+    The second candidate is drawn among those that the user does not find equal to the first.
+
+    Args:
+        responses, tastes, prompts: as in `best_and_worst`.
+        generator: source of the candidates.
+
+    Returns:
+        N · n pairs, fewer if a user finds all candidates of a prompt equal (`has_preference`).
+    """
+    user, rows, scores = judged(responses, tastes, prompts, generator)
+    lead = scores[:, :1] - scores  # (B, C): the first candidate, at random, over each of them
+    unequal = lead.abs() > tie(responses)
+    other = unequal.to(torch.int8).argmax(1, keepdim=True)  # the first that differs
+    wins = lead.gather(1, other) > 0
+    both = torch.cat([rows[:, :1], rows.gather(1, other)], 1)  # (B, 2)
+    better, worse = torch.where(wins, both, both.flip(1))[unequal.any(1)].T
+    return Preferences(
+        user=user[unequal.any(1)], chosen=better, rejected=worse, n_users=len(tastes)
+    )
 
 
 def noisy_choices(
@@ -138,6 +163,15 @@ def choice_probability(
         responses, tastes, pairs.user, pairs.rejected
     )
     return (gap / temperature).sigmoid()
+
+
+def judged(
+    responses: Responses, tastes: Tensor, prompts: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """What `asked` returns, and the utility of every candidate for the user asked, (B, C)."""
+    user, rows = asked(responses, tastes, prompts, generator)
+    scores = [utilities(responses, tastes, user, row) for row in rows.T]
+    return user, rows, torch.stack(scores, 1)
 
 
 def asked(

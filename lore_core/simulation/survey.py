@@ -8,17 +8,35 @@ from torch import Tensor
 
 from lore_core.preferences import Preferences
 from lore_core.responses import Responses
-from lore_core.simulation.labels import best_and_worst, draw_prompts, noisy_choices
+from lore_core.simulation.labels import (
+    best_and_worst,
+    better_of_two,
+    choose,
+    draw_prompts,
+    noisy_choices,
+)
 from lore_core.simulation.tastes import has_preference
+from lore_core.tools import checks
+
+PAIRS = ("extreme", "random")
 
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """How users are asked: about which responses, with which tastes, how noisily they answer."""
+    """How users are asked: about which responses, with which tastes, how noisily they answer.
+
+    Args:
+        responses: with traits.
+        tastes: (N, T).
+        temperature: None without noise, or the τ of Bradley–Terry choices.
+        pairs: "extreme" or "random" candidates of a prompt, see `kind_of_pairs`.
+        generator: source of all draws.
+    """
 
     responses: Responses
     tastes: Tensor
     temperature: float | None
+    pairs: str
     generator: torch.Generator
 
     def ask(self, who: Tensor, pool: Tensor, *sizes: int) -> list[Preferences]:
@@ -39,7 +57,7 @@ class Survey:
 
     def draw(self, who: Tensor, pool: Tensor, n: int) -> Tensor:
         """For each user n prompts of `pool` in random order, (N, n), the undecided ones last."""
-        if self.temperature is not None or n > len(pool):  # noisy choices are never undecided
+        if self.never_undecided or n > len(pool):
             return draw_prompts(pool, len(who), n, self.generator)
         prompts = draw_prompts(pool, len(who), len(pool), self.generator)
         column = torch.searchsorted(self.responses.prompt.unique(), prompts)
@@ -52,11 +70,40 @@ class Survey:
         """Which users prefer something among which prompt's candidates, (N, P)."""
         return has_preference(self.responses, self.tastes)
 
+    @property
+    def never_undecided(self) -> bool:
+        """Whether users answer even where they find both candidates equal: they toss a coin."""
+        return self.pairs == "random" and self.temperature is not None
+
     def label(self, tastes: Tensor, prompts: Tensor) -> Preferences:
-        """Best against worst, or a noisy choice between two random candidates."""
+        """The pairs of these questions, as the survey asks and users answer."""
+        world = self.responses, tastes
+        if self.temperature is not None and self.never_undecided:
+            return noisy_choices(*world, prompts, self.temperature, self.generator)
+        ask = best_and_worst if self.pairs == "extreme" else better_of_two
+        pairs = ask(*world, prompts, self.generator)
         if self.temperature is None:
-            return best_and_worst(self.responses, tastes, prompts, self.generator)
-        return noisy_choices(self.responses, tastes, prompts, self.temperature, self.generator)
+            return pairs
+        return choose(*world, pairs, self.temperature, self.generator)
+
+
+def kind_of_pairs(pairs: str | None, temperature: float | None) -> str:
+    """Which two candidates of a prompt a user compares, where it is not said.
+
+    Args:
+        pairs: "extreme", the best against the worst for this user; "random", two random ones; or
+            None: extreme without noise, as in LoRe's experiment, and random with noise.
+        temperature: None without noise, or the τ of Bradley–Terry choices.
+
+    Raises:
+        ValueError: pairs is something else, or the temperature is not positive.
+    """
+    if temperature is not None:
+        checks.number("temperature", temperature, above=True)
+    if pairs is None:
+        return "extreme" if temperature is None else "random"
+    checks.one_of("pairs", pairs, PAIRS)
+    return pairs
 
 
 def check_complete(pairs: Preferences, n: int, n_prompts: int) -> None:
