@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -23,18 +26,58 @@ class Parameters(nn.Module):
         self.logits = nn.Parameter(logits.detach().clone())
 
 
+class Descent(NamedTuple):
+    """Where a descent ended, and how it went.
+
+    Args:
+        parameters: basis and logits at the end.
+        losses: the objective before each step, and last of all at the end.
+        validation: the validation loss after each step; none without validation pairs.
+        ridge_basis: of the objective.
+    """
+
+    parameters: Parameters
+    losses: list[float]
+    validation: list[float]
+    ridge_basis: float
+
+    def is_better(self, other: Descent, tolerance: float) -> bool:
+        """Whether its best validation loss is lower, by more than a share of the other one's."""
+        mine, others = (min(run.validation, default=math.inf) for run in (self, other))
+        return mine < others * (1 - tolerance)
+
+
+def best_descent(
+    objective: Objective, held_out: Objective | None, basis: Tensor, logits: Tensor
+) -> Descent:
+    """Descend with the recipe's first ridge, then with stronger ones while validation improves.
+
+    Every descent begins at the same start: the best one is that of a recipe which has the chosen
+    ridge alone.
+
+    Args:
+        objective, held_out, basis, logits: as in `descend`.
+    """
+    recipe = objective.recipe
+    best = descend(objective, held_out, basis, logits)
+    for ridge in recipe.ridges[1:] if held_out else ():
+        stronger = replace(objective, recipe=replace(recipe, ridge_basis=ridge))
+        found = descend(stronger, held_out, basis, logits)
+        if not found.is_better(best, recipe.tolerance):
+            break
+        best = found
+    return best
+
+
 def descend(
     objective: Objective, held_out: Objective | None, basis: Tensor, logits: Tensor
-) -> tuple[Parameters, list[float], list[float]]:
+) -> Descent:
     """Run the recipe's optimiser on the objective, early stopping on the held-out one.
 
     Args:
         objective: of the training pairs.
         held_out: of the validation pairs, or None.
         basis, logits: where to start.
-
-    Returns:
-        The parameters, the loss before each step and at the end, and the validation losses.
     """
     recipe = objective.recipe
     parameters = Parameters(basis, logits)
@@ -50,7 +93,12 @@ def descend(
     with torch.no_grad():
         last = objective(parameters.basis, parameters.logits, len(losses) - 1)
     losses.append(finite(float(last), len(losses), remedy))
-    return parameters, losses, stopping.losses if stopping else []
+    return Descent(
+        parameters=parameters,
+        losses=losses,
+        validation=stopping.losses if stopping else [],
+        ridge_basis=recipe.ridges[0],
+    )
 
 
 def early_stopping(

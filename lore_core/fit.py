@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from lore_core.descent import descend
+from lore_core.descent import best_descent
 from lore_core.initial import initial_values
 from lore_core.objective import Objective
 from lore_core.preferences import Preferences, check_training
@@ -30,13 +30,16 @@ class Fit:
     Args:
         reward: the fitted reward, on the device of the responses.
         losses: the objective before each step, and last of all at the parameters returned.
-        seconds: wall-clock time of the run.
+        seconds: wall-clock time, of all ridges that were tried.
+        ridge_basis: the recipe's ridge, or the one that validation pairs chose; `losses` and
+            `validation` are of that run.
         validation: the validation loss after each step, as early stopping saw it.
     """
 
     reward: LowRankReward
     losses: list[float]
     seconds: float
+    ridge_basis: float
     validation: list[float] = field(default_factory=list)
 
 
@@ -62,7 +65,8 @@ def fit_basis(
         init: (basis (d, K), logits (N, K)) to start from; default random.
         seed: of the random start.
         device: where to compute; default a GPU if there is one.
-        validation: pairs of the same users, used only to stop early.
+        validation: pairs of the same users, used only to stop early, and to choose among
+            the recipe's ridges.
         reference: (d,) direction, for a recipe with an anchor.
 
     Returns:
@@ -87,16 +91,18 @@ def fit_basis(
     objective = Objective.on(responses, preferences, recipe, scale, reference).to(device)
     held_out = held_out_objective(responses, validation, recipe, scale)
     kind = objective.embeddings
-    found, losses, validation_losses = descend(
+    found = best_descent(
         objective, held_out and held_out.to(device), (basis * scale).to(kind), logits.to(kind)
     )
-    reward = finish(found.basis / scale, found.logits, preferences.counts.to(device), recipe)
+    basis, logits = found.parameters.basis / scale, found.parameters.logits
+    reward = finish(basis, logits, preferences.counts.to(device), recipe)
     home = responses.embeddings.device
     return Fit(
         reward=reward.to(home),
-        losses=losses,
+        losses=found.losses,
         seconds=time.perf_counter() - began,
-        validation=validation_losses,
+        ridge_basis=found.ridge_basis,
+        validation=found.validation,
     )
 
 

@@ -81,9 +81,9 @@ class Objective:
         return logits.softmax(-1)
 
     def penalty(self, basis: Tensor, logits: Tensor, step: int) -> Tensor:
-        """Ridge on basis and logits, and the anchor."""
+        """Ridge on basis and logits, and the anchor; of several ridges on the basis the first."""
         recipe = self.recipe
-        ridge = recipe.ridge_basis * basis.square().sum()
+        ridge = recipe.ridges[0] * basis.square().sum()
         ridge = ridge + recipe.ridge_logits * logits.square().sum(-1).mean()
         if recipe.anchor == 0 or self.reference is None:
             return ridge

@@ -10,7 +10,7 @@ are the published training of LoRe (arXiv 2504.14439), step for step.
 
 from dataclasses import dataclass, replace
 
-from lore_core.tools.checks import flag, number, one_of, set_field, two, whole_number
+from lore_core.tools.checks import flag, number, one_of, rising, set_field, two, whole_number
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,15 @@ class Recipe:
             the paper's Eq. 10.
         start: "normal" or "uniform" random logits.
         start_scale: of the basis, which always starts normal.
-        ridge_basis, ridge_logits: penalties, at least 0.
+        ridge_basis, ridge_logits: penalties, at least 0. Of several ridge_basis, from weak to
+            strong, validation pairs choose: a stronger one is tried as long as the validation loss
+            gets better. Without validation pairs, or without patience, the first one counts.
         anchor: pull of every column towards a reference direction; 0 for none.
         anchor_warmup: the pull is 0 up to the first share of the steps, full from the second on.
         prune: drop columns whose largest weight over users is below this.
         tolerance: a share of the loss. L-BFGS ends with a step that lowers the objective by less,
-            and a validation loss counts as better only if it is lower by more. 0 takes every step.
+            and a validation loss counts as better only if it is lower by more, be it of the next
+            step or of the next ridge. 0 takes every step.
         patience: with validation pairs, stop after so many steps without a better validation loss
             and go back to the best; None never does.
 
@@ -57,7 +60,7 @@ class Recipe:
     average: str = "pair"
     start: str = "normal"
     start_scale: float = 0.1
-    ridge_basis: float = 1e-5
+    ridge_basis: float | tuple[float, ...] = 1e-5
     ridge_logits: float = 3e-3
     anchor: float = 0.0
     anchor_warmup: tuple[float, float] = (0.2, 0.8)
@@ -71,7 +74,10 @@ class Recipe:
         one_of("start", self.start, ("normal", "uniform"))
         only_for(self, "learning_rate", ("adam", "alternating"), 0.05)
         number("temperature", self.temperature, above=True)
-        for name in ("start_scale", "ridge_basis", "ridge_logits", "anchor", "prune", "tolerance"):
+        if isinstance(self.ridge_basis, list):
+            set_field(self, "ridge_basis", tuple(self.ridge_basis))
+        rising("ridge_basis", self.ridges)
+        for name in ("start_scale", "ridge_logits", "anchor", "prune", "tolerance"):
             number(name, getattr(self, name))
         whole_number("steps", self.steps, at_least=0)
         if self.patience is not None:
@@ -83,6 +89,12 @@ class Recipe:
             raise ValueError(
                 f"anchor_warmup is {self.anchor_warmup}, expected 0 <= from <= to <= 1"
             )
+
+    @property
+    def ridges(self) -> tuple[float, ...]:
+        """Every ridge_basis, from weak to strong; most recipes have one."""
+        ridge = self.ridge_basis
+        return ridge if isinstance(ridge, tuple) else (ridge,)
 
     def anchor_at(self, step: int) -> float:
         """The anchor's strength at a step: zero, then linear, then full."""

@@ -321,6 +321,62 @@ def test_no_validation_pairs_are_as_good_as_none():
     assert toy_fit(recipe=recipe, validation=nothing).losses == toy_fit(recipe=recipe).losses
 
 
+# --- several ridges ------------------------------------------------------------------------------
+
+RIDGES = (1e-5, 1e-4, 1e-3, 1e-2)
+
+
+def best_loss(fit):
+    return min(fit.validation)
+
+
+def fitted(ridge, temperature=None, tolerance=1e-3):
+    """A fit of users who compare random candidates, with or without noise."""
+    study = planted(temperature=temperature, pairs="random")
+    recipe = Recipe(ridge_basis=ridge, tolerance=tolerance)
+    return fit_basis(study.responses, study.train, 3, recipe, validation=study.validation)
+
+
+@pytest.mark.parametrize(
+    ("temperature", "expected"), [(None, 1e-5), (1.0, 1e-3)], ids=["noise-free", "noisy"]
+)
+def test_validation_pairs_choose_among_several_ridges_and_the_fit_is_that_of_the_chosen_one(
+    temperature, expected
+):
+    several = fitted(RIDGES, temperature)
+    best = min((fitted(ridge, temperature) for ridge in RIDGES), key=best_loss)
+    assert several.ridge_basis == best.ridge_basis == expected
+    assert several.losses == best.losses and several.validation == best.validation
+    assert torch.equal(several.reward.basis, best.reward.basis)
+    assert torch.equal(several.reward.logits, best.reward.logits)
+
+
+def test_no_ridge_is_tried_beyond_one_that_is_worse():
+    study, refused = planted(), 1e308  # its penalty overflows
+    recipe = Recipe(ridge_basis=(1e-5, 1.0, refused), start_scale=10.0)
+    data = study.responses, study.train, 3
+    assert fit_basis(*data, recipe, validation=study.validation).ridge_basis == 1e-5
+    with pytest.raises(ValueError, match="the loss became inf"):
+        fit_basis(*data, replace(recipe, ridge_basis=refused))
+
+
+def test_a_stronger_ridge_that_is_better_by_less_than_the_tolerance_is_not_better():
+    weak, stronger = (fitted(ridge, 1.0, tolerance=0.1) for ridge in RIDGES[:2])
+    assert 0.9 * best_loss(weak) < best_loss(stronger) < best_loss(weak)
+    assert fitted(RIDGES, 1.0, tolerance=0.1).ridge_basis == RIDGES[0]
+
+
+@pytest.mark.parametrize("options", [{}, {"patience": None}], ids=["no pairs", "no patience"])
+def test_without_validation_the_first_of_several_ridges_counts(options):
+    held, refused = held_out() if options else None, 1e308
+    several, one = (
+        toy_fit(recipe=Recipe(ridge_basis=ridge, start_scale=10.0, **options), validation=held)
+        for ridge in ((1e-3, refused), 1e-3)
+    )
+    assert several.losses == one.losses and several.ridge_basis == one.ridge_basis == 1e-3
+    assert torch.equal(several.reward.basis, one.reward.basis)
+
+
 # --- anchor and pruning ------------------------------------------------------------------------
 
 

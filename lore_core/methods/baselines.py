@@ -23,8 +23,11 @@ from lore_core.reward import LowRankReward
 from lore_core.scale import check_scale
 
 
-def bradley_terry(ridge: float = Recipe.ridge_basis) -> LoRe:
+def bradley_terry(ridge: float | tuple[float, ...] = Recipe.ridge_basis) -> LoRe:
     """One reward for everybody, pooled over users: LoRe at rank 1.
+
+    Args:
+        ridge: the recipe's ridge_basis.
 
     Source: Bradley and Terry (1952).
     """

@@ -1,6 +1,7 @@
 """Checks at the door: each returns clean values or says what was given and what was expected."""
 
 import math
+from itertools import pairwise
 from numbers import Integral
 from typing import Any
 
@@ -148,6 +149,13 @@ def number(name: str, value: Any, above: bool = False) -> float:
         expected = "a number above 0" if above else "0 or more"
         raise ValueError(f"{name} is {value!r}, expected {expected}, and finite")
     return plain
+
+
+def rising(name: str, values: tuple[Any, ...]) -> None:
+    """Raise a ValueError unless `values` are numbers of at least 0, each larger than the last."""
+    numbers = [number(name, value) for value in values]
+    if not numbers or any(b <= a for a, b in pairwise(numbers)):
+        raise ValueError(f"{name} is {values!r}, expected a number, or several from small to large")
 
 
 def flag(name: str, value: object) -> None:
