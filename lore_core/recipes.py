@@ -3,9 +3,10 @@
 `Recipe` is for many users and a basis (`fit.py`), `FewShot` for new users on a basis that stays as
 it is (`few_shot.py`). An option that the optimiser does not have is refused, not ignored.
 
-`Recipe()` is ours: its ridge was chosen on validation pairs of noise-free users. For noisy ones
-choose a stronger one, on validation pairs again.  `PAPER`, `PAPER_REGULARISED` and `PAPER_FEW_SHOT`
-are the published training of LoRe (arXiv 2504.14439), step for step.
+`Recipe()` is ours. Validation pairs choose its ridge: users who answer without noise need a weak
+one, noisy users and small crowds a stronger one. Without validation pairs it has the weakest.
+`PAPER`, `PAPER_REGULARISED` and `PAPER_FEW_SHOT` are the published training of LoRe (arXiv
+2504.14439), step for step.
 """
 
 from dataclasses import dataclass, replace
@@ -60,7 +61,7 @@ class Recipe:
     average: str = "pair"
     start: str = "normal"
     start_scale: float = 0.1
-    ridge_basis: float | tuple[float, ...] = 1e-5
+    ridge_basis: float | tuple[float, ...] = (1e-5, 1e-4, 3e-4, 1e-3, 3e-3)
     ridge_logits: float = 3e-3
     anchor: float = 0.0
     anchor_warmup: tuple[float, float] = (0.2, 0.8)

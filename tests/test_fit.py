@@ -351,6 +351,11 @@ def test_validation_pairs_choose_among_several_ridges_and_the_fit_is_that_of_the
     assert torch.equal(several.reward.logits, best.reward.logits)
 
 
+def test_by_default_noisy_users_get_a_stronger_ridge_than_noise_free_ones():
+    weakest, default = Recipe().ridges[0], Recipe().ridge_basis
+    assert fitted(default).ridge_basis == weakest < fitted(default, 1.0).ridge_basis
+
+
 def test_no_ridge_is_tried_beyond_one_that_is_worse():
     study, refused = planted(), 1e308  # its penalty overflows
     recipe = Recipe(ridge_basis=(1e-5, 1.0, refused), start_scale=10.0)

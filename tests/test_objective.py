@@ -49,7 +49,7 @@ def by_the_formula(responses, some, recipe, basis, logits, reference, strength):
     else:
         nll = np.mean([loss for own in losses for loss in own])
     cosines = [v @ reference / np.linalg.norm(v) / np.linalg.norm(reference) for v in basis.T]
-    ridge = recipe.ridge_basis * (basis**2).sum()
+    ridge = recipe.ridges[0] * (basis**2).sum()
     ridge += recipe.ridge_logits * np.mean([(row**2).sum() for row in logits])
     return nll + ridge + strength * np.mean([1 - c for c in cosines])
 
