@@ -23,7 +23,7 @@ from lore_core.evaluation.selection import select, validation_score
 from lore_core.evaluation.study import SEEN, UNSEEN
 from lore_core.evaluation.synthetic import Crowd
 from lore_core.evaluation.utility import true_utility
-from lore_core.methods import LoRe, MeanDifference, Reference, bradley_terry
+from lore_core.methods import LoRe, MeanDifference, PerUser, Reference, bradley_terry
 from lore_core.methods.registry import REGISTRY
 from lore_core.tools import palette
 
@@ -167,6 +167,13 @@ def test_a_benchmark_gives_one_result_per_seed_in_their_order():
     for name in ("seen", "curve", "control", "utility"):
         assert torch.equal(getattr(found[1], name), getattr(result(LoRe(3)), name))
         assert not torch.equal(getattr(found[0], name), getattr(found[1], name))
+
+
+def test_shots_are_drawn_anew_for_every_seed():
+    """In one world and with one model, another seed asks for the pairs in another order."""
+    found = BENCHMARK.run({"only": PerUser()}, {0: study(), 1: study()}, "cpu")
+    assert torch.equal(found[0].seen, found[1].seen)
+    assert not torch.equal(found[0].curve[0], found[1].curve[0])
 
 
 @pytest.mark.parametrize("name", CEILINGS)
