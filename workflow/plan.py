@@ -18,6 +18,7 @@ Config = Mapping[str, Any]
 Settings = dict[str, Any]
 AS_IT_IS = "as it is"  # the first crowd among the conditions
 SHARED = ("data", "counts", "repeats", "shots", "seeds")
+ALSO = ("concentrations", "methods", "asides", "out", "work")
 LISTS = ("seeds", "counts", "concentrations")
 SIZES = [field.name for field in fields(Crowd)]
 
@@ -27,6 +28,7 @@ def typed(config: Config) -> Settings:
     lists = {
         key: [yaml.safe_load(one) if isinstance(one, str) else one for one in config[key]]
         for key in LISTS
+        if isinstance(config.get(key), list)
     }
     return {**config, **lists}
 
@@ -75,6 +77,9 @@ def changed(first: Settings, condition: Settings) -> Settings:
 
 def check(config: Config) -> None:
     """Raise a ValueError unless everything that is asked for can be run and has its table."""
+    missing = [key for key in (*SHARED, *ALSO) if key not in config]
+    if missing:
+        raise ValueError(f"the profile lacks {missing}; see profiles/full.yaml for what they mean")
     people = crowds(config) == [PEOPLE]
     check_methods([*config["methods"], *config["asides"]], best_of_n=not people)
     if conditions(config):
