@@ -193,3 +193,11 @@ def test_the_command_says_which_folder_or_table_is_missing(same, tmp_path):
     (same / "few_shot.csv").unlink()
     code, _, error = command(same, same)
     assert code == 1 and "few_shot.csv is missing" in error and "Traceback" not in error
+
+
+def test_make_agree_hands_both_folders_on(same):
+    make = ["make", f"PY={sys.executable}", "STAMP=Makefile", "agree", f"WITH={same}"]
+    done = subprocess.run(
+        [*make, f"OTHER={same}"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0 and f"here: {same}, there: {same}" in done.stdout

@@ -1,9 +1,11 @@
-"""Do two sets of tables agree, such as those of two machines, or of other seeds?
+"""Do two sets of tables agree, such as those of two machines?
 
     agree.py FOLDER [OTHER]      the tables of FOLDER against those of OTHER, which is figures/
 
 A row agrees when its mean on each side lies in the interval that the other side prints. An interval
 without width, such as that of a perfect observer, allows what rounding to four decimals can do.
+Tables of other seeds differ more than those of another machine: were 95 % intervals exact, one row
+in six would lie outside by chance, since both means vary.
 """
 
 import sys
