@@ -666,155 +666,137 @@ MODELS |= {
 }
 TASTES = torch.full((5, 3), 1 / 3, dtype=torch.float64)
 ASKED = torch.arange(10).view(5, 2)
-CROWDS = (
-    {
-        "concentration 0": (
-            lambda: dirichlet_tastes(5, 3, 0.0, random(0)),
-            "concentration is 0.0, exp",
-        ),
-        "concentration NaN": (
-            lambda: dirichlet_tastes(5, 3, NAN, random(0)),
-            "concentration is nan",
-        ),
-        "concentration inf": (
-            lambda: dirichlet_tastes(5, 3, INF, random(0)),
-            "concentration is inf",
-        ),
-        "-1 users": (
-            lambda: dirichlet_tastes(-1, 3, 1.0, random(0)),
-            "n_users is -1, expected a whole",
-        ),
-        "no traits": (
-            lambda: dirichlet_tastes(5, 0, 1.0, random(0)),
-            "n_traits is 0, expected a whole",
-        ),
-        "tastes of a seed": (
-            lambda: dirichlet_tastes(5, 3, 1.0, 0),
-            "generator is a int, expected torch",
-        ),
-        "-1 prompts": (
-            lambda: draw_prompts(PROMPT.unique(), 5, -1, random(0)),
-            "prompts per user is -1, expecte",
-        ),
-        "half a prompt": (
-            lambda: draw_prompts(PROMPT.unique(), 5, 0.5, random(0)),
-            "prompts per user is 0.5",
-        ),
-        "too many prompts": (
-            lambda: draw_prompts(PROMPT.unique(), 5, 99, random(0)),
-            "there are only 15 to draw",
-        ),
-        "no traits to like": (
-            lambda: best_and_worst(Responses(E, PROMPT), TASTES, ASKED, random(0)),
-            "these responses have no traits",
-        ),
-        "tastes for other traits": (
-            lambda: best_and_worst(HERE, TASTES[:, :2], ASKED, random(0)),
-            "tastes have shape .* do not fit 3 traits",
-        ),
-        "tastes of NaN": (
-            lambda: best_and_worst(HERE, TASTES * NAN, ASKED, random(0)),
-            "tastes has NaN or infinite values",
-        ),
-        "prompts for other users": (
-            lambda: best_and_worst(HERE, TASTES, ASKED[:2], random(0)),
-            "do not fit each other; expected",
-        ),
-        "prompts that nobody answered": (
-            lambda: best_and_worst(HERE, TASTES, ASKED + 90, random(0)),
-            "is not among these responses' prompts",
-        ),
-        "temperature 0": (
-            lambda: noisy_choices(HERE, TASTES, ASKED, 0.0, random(0)),
-            "temperature is 0",
-        ),
-        "temperature -1": (
-            lambda: choice_probability(HERE, TASTES, PAIRS, -1.0),
-            "temperature is -1.0",
-        ),
-        "temperature NaN": (
-            lambda: choice_probability(HERE, TASTES, PAIRS, NAN),
-            "temperature is nan",
-        ),
-        "choices beyond": (
-            lambda: choice_probability(HERE, TASTES, toy_pairs(99), 1.0),
-            "points to resp",
-        ),
-        "a planted rank above d": (
-            lambda: planted_responses(5, 4, 3, 4, random(0)),
-            "rank is 4, expected",
-        ),
-        "-1 planted prompts": (
-            lambda: planted_responses(-1, 4, 3, 2, random(0)),
-            "n_prompts is -1, exp",
-        ),
-        "0 planted candidates": (
-            lambda: planted_responses(5, 0, 3, 2, random(0)),
-            "n_candidates is 0",
-        ),
-        "a perfect observer without tastes": (
-            lambda: true_utility(HERE, TASTES[:2], torch.zeros(5, 1, dtype=torch.long)),
-            "rows has 5 rows but tastes has 2",
-        ),
-        "utility of negative rows": (
-            lambda: true_utility(HERE, TASTES, torch.full((5, 1), -1)),
-            "rows contains -1; ids and rows start at 0",
-        ),
-        "best of unknown prompts": (
-            lambda: best_of_n(model("LoRe"), HERE, torch.tensor([99]), model("LoRe").personal),
-            "prompt 99 is not among",
-        ),
-        "shots above the pool": (
-            lambda: few_shots(PAIRS, [99], 2, random(0)),
-            "the most pairs that a user has are 12, but 99",
-        ),
-        "-1 shots": (
-            lambda: few_shots(PAIRS, [-1], 2, random(0)),
-            "shots is -1, expected a whole number",
-        ),
-        "no shots": (lambda: few_shots(PAIRS, [], 2, random(0)), "counts is empty, expected"),
-        "0 repeats": (
-            lambda: few_shots(PAIRS, [1], 0, random(0)),
-            "repeats is 0, expected a whole numb",
-        ),
-        "a pool too small, before training": (
-            lambda: benchmark(crowd=crowd(pool=9), counts=(2, 9)).run({}, {0: study(n_shots=2)}),
-            "the most pairs that a user has are 2, but 9 shots are asked for",
-        ),
-    }
-    | {
-        f"seeds = {seeds!r}": (partial(benchmark, seeds=seeds), f"seeds? is .*{expected}")
-        for seeds, expected in [
-            ((), "a list of whole numbers"),
-            (0, "a list of whole numbers"),
-            ((0, 0.5), "a whole number of at least 0"),
-            ((0, [1]), "a whole number of at least 0"),
-            ((0, 1, 0), "every one of them once"),
-            ((2**63,), "a whole number of at most"),
-        ]
-    }
-    | {
-        f"study with {option} = {value}": (
-            partial(study, **{option: value}),
-            f"{option} is .*expected",
-        )
-        for option, value in [
-            ("n_seen", 0),
-            ("n_seen", -1),
-            ("n_unseen", -5),
-            ("n_unseen", 1.5),
-            ("n_pairs", -1),
-            ("n_pairs", 0),
-            ("n_shots", -1),
-            ("n_tests", 0),
-            ("seed", 0.5),
-            ("seed", -1),
-            ("concentration", -1.0),
-            ("concentration", NAN),
-            ("temperature", 0.0),
-        ]
-    }
-)
+CROWDS = {
+    "concentration 0": (
+        lambda: dirichlet_tastes(5, 3, 0.0, random(0)),
+        "concentration is 0.0, exp",
+    ),
+    "concentration NaN": (lambda: dirichlet_tastes(5, 3, NAN, random(0)), "concentration is nan"),
+    "concentration inf": (lambda: dirichlet_tastes(5, 3, INF, random(0)), "concentration is inf"),
+    "-1 users": (
+        lambda: dirichlet_tastes(-1, 3, 1.0, random(0)),
+        "n_users is -1, expected a whole",
+    ),
+    "no traits": (
+        lambda: dirichlet_tastes(5, 0, 1.0, random(0)),
+        "n_traits is 0, expected a whole",
+    ),
+    "tastes of a seed": (
+        lambda: dirichlet_tastes(5, 3, 1.0, 0),
+        "generator is a int, expected torch",
+    ),
+    "-1 prompts": (
+        lambda: draw_prompts(PROMPT.unique(), 5, -1, random(0)),
+        "prompts per user is -1, expecte",
+    ),
+    "half a prompt": (
+        lambda: draw_prompts(PROMPT.unique(), 5, 0.5, random(0)),
+        "prompts per user is 0.5",
+    ),
+    "too many prompts": (
+        lambda: draw_prompts(PROMPT.unique(), 5, 99, random(0)),
+        "there are only 15 to draw",
+    ),
+    "no traits to like": (
+        lambda: best_and_worst(Responses(E, PROMPT), TASTES, ASKED, random(0)),
+        "these responses have no traits",
+    ),
+    "tastes for other traits": (
+        lambda: best_and_worst(HERE, TASTES[:, :2], ASKED, random(0)),
+        "tastes have shape .* do not fit 3 traits",
+    ),
+    "tastes of NaN": (
+        lambda: best_and_worst(HERE, TASTES * NAN, ASKED, random(0)),
+        "tastes has NaN or infinite values",
+    ),
+    "prompts for other users": (
+        lambda: best_and_worst(HERE, TASTES, ASKED[:2], random(0)),
+        "do not fit each other; expected",
+    ),
+    "prompts that nobody answered": (
+        lambda: best_and_worst(HERE, TASTES, ASKED + 90, random(0)),
+        "is not among these responses' prompts",
+    ),
+    "temperature 0": (
+        lambda: noisy_choices(HERE, TASTES, ASKED, 0.0, random(0)),
+        "temperature is 0",
+    ),
+    "temperature -1": (
+        lambda: choice_probability(HERE, TASTES, PAIRS, -1.0),
+        "temperature is -1.0",
+    ),
+    "temperature NaN": (lambda: choice_probability(HERE, TASTES, PAIRS, NAN), "temperature is nan"),
+    "choices beyond": (
+        lambda: choice_probability(HERE, TASTES, toy_pairs(99), 1.0),
+        "points to resp",
+    ),
+    "a planted rank above d": (
+        lambda: planted_responses(5, 4, 3, 4, random(0)),
+        "rank is 4, expected",
+    ),
+    "-1 planted prompts": (
+        lambda: planted_responses(-1, 4, 3, 2, random(0)),
+        "n_prompts is -1, exp",
+    ),
+    "0 planted candidates": (lambda: planted_responses(5, 0, 3, 2, random(0)), "n_candidates is 0"),
+    "a perfect observer without tastes": (
+        lambda: true_utility(HERE, TASTES[:2], torch.zeros(5, 1, dtype=torch.long)),
+        "rows has 5 rows but tastes has 2",
+    ),
+    "utility of negative rows": (
+        lambda: true_utility(HERE, TASTES, torch.full((5, 1), -1)),
+        "rows contains -1; ids and rows start at 0",
+    ),
+    "best of unknown prompts": (
+        lambda: best_of_n(model("LoRe"), HERE, torch.tensor([99]), model("LoRe").personal),
+        "prompt 99 is not among",
+    ),
+    "shots above the pool": (
+        lambda: few_shots(PAIRS, [99], 2, random(0)),
+        "the most pairs that a user has are 12, but 99",
+    ),
+    "-1 shots": (
+        lambda: few_shots(PAIRS, [-1], 2, random(0)),
+        "shots is -1, expected a whole number",
+    ),
+    "no shots": (lambda: few_shots(PAIRS, [], 2, random(0)), "counts is empty, expected"),
+    "0 repeats": (
+        lambda: few_shots(PAIRS, [1], 0, random(0)),
+        "repeats is 0, expected a whole numb",
+    ),
+    "a pool too small, before training": (
+        lambda: benchmark(crowd=crowd(pool=9), counts=(2, 9)).run({}, {0: study(n_shots=2)}),
+        "the most pairs that a user has are 2, but 9 shots are asked for",
+    ),
+} | {
+    f"study with {option} = {value}": (partial(study, **{option: value}), f"{option} is .*expected")
+    for option, value in [
+        ("n_seen", 0),
+        ("n_seen", -1),
+        ("n_unseen", -5),
+        ("n_unseen", 1.5),
+        ("n_pairs", -1),
+        ("n_pairs", 0),
+        ("n_shots", -1),
+        ("n_tests", 0),
+        ("seed", 0.5),
+        ("seed", -1),
+        ("concentration", -1.0),
+        ("concentration", NAN),
+        ("temperature", 0.0),
+    ]
+}
+CROWDS |= {
+    f"seeds = {seeds!r}": (partial(benchmark, seeds=seeds), f"seeds? is .*{expected}")
+    for seeds, expected in [
+        ((), "a list of whole numbers"),
+        (0, "a list of whole numbers"),
+        ((0, 0.5), "a whole number of at least 0"),
+        ((0, [1]), "a whole number of at least 0"),
+        ((0, 1, 0), "every one of them once"),
+        ((2**63,), "a whole number of at most"),
+    ]
+}
 CROWDS |= {
     "a study of a tensor": (
         lambda: draw_study(E, 1.0, 5, 5, 3, 2, 0),
