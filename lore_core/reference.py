@@ -19,7 +19,8 @@ def reference_direction(embeddings: Tensor, score: Tensor, ridge: float = 1.0) -
     Args:
         embeddings: (M, d).
         score: (M,), for instance a judge's score.
-        ridge: penalty on the squared length of the direction.
+        ridge: penalty on the squared length of the direction; the embeddings are measured in the
+            root-mean-square length of their rows, so that it means the same for every encoder.
 
     Returns:
         (d,), in the type of the embeddings; computed in float64.
@@ -34,7 +35,9 @@ def reference_direction(embeddings: Tensor, score: Tensor, ridge: float = 1.0) -
         raise ValueError(f"score has shape {tuple(score.shape)}, expected one number per row")
     e = centred(embeddings.double())
     score = checks.finite("score", score, "drop or mend them").double()
-    gram = e.T @ e + checks.number("ridge", ridge, above=True) * torch.eye(e.shape[1]).to(e)
+    unit = e.square().sum(1).mean()
+    pull = unit * checks.number("ridge", ridge, above=True)
+    gram = e.T @ e + pull * torch.eye(e.shape[1]).to(e)
     checks.finite("products of embeddings", gram, "embeddings are too large; divide them")
     direction, failed = torch.linalg.solve_ex(gram, e.T @ (score - score.mean()))
     if failed:

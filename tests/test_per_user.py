@@ -1,5 +1,7 @@
 """One model per user: what other solvers find, block by block, pulled where it should be."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from worlds import normal, pairs, toy_pairs, toy_responses
 
 from lore_core import Responses, accuracy
 from lore_core.methods import PerUser, bradley_terry, ridge_logistic
+from lore_core.scale import pair_scale
 
 RIDGES = pytest.mark.parametrize("ridge", [0.01, 1.0, 100.0])
 
@@ -155,4 +158,13 @@ def test_alone_a_user_is_drawn_to_zero():
 def test_new_users_are_fitted_as_seen_ones_were():
     model = PerUser(0.3, bradley_terry()).fit(toy_responses(), toy_pairs(), device="cpu")
     assert torch.equal(model.adapt(toy_responses(), toy_pairs()), model.personal)
-    close(model.personal, directions(model.shared, 0.3))
+    unit = pair_scale(toy_responses(), toy_pairs())
+    close(model.personal, directions(model.shared, 0.3 * unit**2))
+
+
+def test_the_unit_of_the_embeddings_changes_no_margin():
+    asked = toy_pairs()
+    small = toy_responses()
+    large = replace(small, embeddings=30 * small.embeddings)
+    one, other = (PerUser(0.3).fit(rows, asked, device="cpu") for rows in (small, large))
+    close(one.margins(small, asked, one.personal), other.margins(large, asked, other.personal))

@@ -17,7 +17,7 @@ from lore_core.methods.protocol import Given, Method, Model, training_data
 from lore_core.methods.ridge_logistic import ridge_logistic
 from lore_core.preferences import Preferences
 from lore_core.responses import Responses
-from lore_core.scale import check_scale
+from lore_core.scale import check_scale, pair_scale
 from lore_core.scores import compared
 from lore_core.tools import checks
 
@@ -80,7 +80,8 @@ class PerUser(Method):
     """One ridge logistic regression per user.
 
     Args:
-        ridge: λ > 0.
+        ridge: above 0. λ of `ridge_logistic.py` is this times the mean square of the seen users' pair
+            differences, so that it means the same for every encoder.
         towards: a method whose single direction users are drawn to; None draws them to zero.
     """
 
@@ -108,10 +109,11 @@ class PerUser(Method):
             if not hasattr(model, "reward") or model.reward.rank != 1:
                 raise ValueError(f"{self.towards} has no single direction to draw users to")
             shared = model.reward.basis[:, 0]
-        directions = ridge_logistic(data, pairs, shared.to(pairs.user.device), self.ridge)
+        ridge = self.ridge * pair_scale(data, pairs) ** 2
+        directions = ridge_logistic(data, pairs, shared.to(pairs.user.device), ridge)
         personal = directions.to(shared.device)
         count = self.parameter_count(d, given.train.n_users)
-        return PerUserModel(directions=personal, shared=shared, ridge=self.ridge, trained=count)
+        return PerUserModel(directions=personal, shared=shared, ridge=ridge, trained=count)
 
     def parameter_count(self, d: int, n_users: int) -> int:
         """Numbers trained on embeddings of d features and so many seen users."""

@@ -24,7 +24,8 @@ from lore_core.recipes import FEW_SHOT
 from lore_core.responses import Responses
 from lore_core.tools import palette
 
-RANKS = (2, 3, 4, 6, 8, 12)
+RANKS = (1, 2, 3, 4, 6, 8, 12, 20)
+RIDGES = (3e-5, 1e-4, 3e-4, 1e-3, 3e-3)  # among which validation pairs choose, within a fit
 PUBLISHED = "as published"
 
 
@@ -90,7 +91,7 @@ PAL_HERE = PAL(
 
 def free_weights(rank: int) -> FreeWeights:
     """LoRe without its simplex; what fitted at all three concentrations, on validation pairs."""
-    return FreeWeights(rank, ridge_basis=1e-4, ridge_weights=0.03, prior=0.3)
+    return FreeWeights(rank, ridge_basis=RIDGES, ridge_weights=0.03, prior=0.3)
 
 
 def vpl(hidden: int, latent: int, kl: float = 1e-4) -> VPL:
