@@ -18,9 +18,10 @@ FILE = DATA / "alpaca_eval.safetensors"
 TENSORS = {"embeddings", "prompt", "traits", "prompt_embeddings"}
 STATES = {"embeddings", "prompt_embeddings"}
 MINILM = "minilm"  # whose embeddings lie in FILE itself
+SMOLLM2 = "smollm2"
 
 
-def load(path: Path | str | None = None, encoder: str = MINILM) -> Responses:
+def load(path: Path | str | None = None, encoder: str = SMOLLM2) -> Responses:
     """The 6,440 responses, floats in float64.
 
     Embeddings (M, d), prompt (M,), traits (M, 10), and embeddings of the 805 instructions alone.

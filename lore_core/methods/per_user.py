@@ -80,7 +80,7 @@ class PerUser(Method):
     """One ridge logistic regression per user.
 
     Args:
-        ridge: above 0. λ of `ridge_logistic.py` is this times the mean square of the seen users' pair
+        ridge: above 0. λ of `ridge_logistic.py` is this times the mean square of the pair
             differences, so that it means the same for every encoder.
         towards: a method whose single direction users are drawn to; None draws them to zero.
     """

@@ -26,7 +26,6 @@ from lore_core.tools import checks, checksums, tensor_files
 
 LAYER = 20  # see `layers.py`, which compares all of them
 POOLING = "mean"
-ENCODER = "smollm2"
 
 
 def build(
@@ -121,7 +120,7 @@ def called(model: Path | str | None) -> str:
 
 def encoder(model: Path | str | None) -> str:
     """The name that `alpaca_eval.load` knows these states by."""
-    return ENCODER if model is None else Path(model).name
+    return alpaca_eval.SMOLLM2 if model is None else Path(model).name
 
 
 def write(path: Path, tensors: dict[str, Tensor], about: dict) -> None:
