@@ -1,8 +1,9 @@
 """Who takes part in a benchmark, under which name and colour, and with which settings.
 
 A method "as published" has the sizes and rates of its authors and no choice, and one without
-settings has none to make. Every other one has six candidates, of which validation data choose: the
-rank of LoRe, the ridge of linear models, the capacity of networks. A new method is one entry here.
+settings has none to make. Every other one has six to nine candidates, of which validation data
+choose: the rank of LoRe, the ridge of linear models, the capacity and the learning rate of
+networks. A new method is one entry here.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class Entry:
         return self.candidates[label].parameter_count(d, n_users)
 
 
-# What fitted these data in a few tries on validation pairs, at concentration 0.1.
+# What fitted these data in a few tries on validation pairs, at concentration 0.1 and seed 0.
 LIKE_LORE = NewUser(
     learning_rate=0.3, epochs=40, batch=None, random=False, prior=FEW_SHOT.prior or 0.0
 )
@@ -94,20 +95,20 @@ def free_weights(rank: int) -> FreeWeights:
     return FreeWeights(rank, ridge_basis=RIDGES, ridge_weights=0.03, prior=0.3)
 
 
-def vpl(hidden: int, latent: int, kl: float = 1e-4) -> VPL:
-    """VPL with other widths, trained as these data need it."""
-    return replace(VPL_HERE, hidden=hidden, latent=latent, kl=kl)
+def vpl(hidden: int, latent: int, kl: float = 1e-4, rate: float = 3e-4) -> VPL:
+    """VPL with other widths and another learning rate, trained as these data need it."""
+    return replace(VPL_HERE, hidden=hidden, latent=latent, kl=kl, learning_rate=rate)
 
 
-def pal_a(rank: int, layers: int, decay: float = 0.05) -> PAL:
+def pal_a(rank: int, layers: int, rate: float = 1e-3) -> PAL:
     """Ideal points with so many prototypes and layers, trained as these data need it."""
-    return replace(PAL_HERE, form=PALAModel, rank=rank, layers=layers, decay=decay)
+    return replace(PAL_HERE, form=PALAModel, rank=rank, layers=layers, projector_rate=rate)
 
 
-def pal_b(rank: int, width: int, decay: float = 0.03) -> PAL:
+def pal_b(rank: int, width: int, rate: float = 5e-4) -> PAL:
     """Prompt-dependent prototypes of another width, trained as these data need it."""
-    here = replace(PAL_HERE, projector_rate=2e-3, scale_rate=0.01)
-    return replace(here, form=PALBModel, rank=rank, width=width, decay=decay)
+    here = replace(PAL_HERE, form=PALBModel, rank=rank, width=width, decay=0.1)
+    return replace(here, projector_rate=rate, scale_rate=0.01)
 
 
 REGISTRY: dict[str, Entry] = {
@@ -127,20 +128,22 @@ REGISTRY: dict[str, Entry] = {
         colour=palette.ORANGE,
         candidates={
             f"ridge_basis {ridge}": bradley_terry(ridge)
-            for ridge in (1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03)
+            for ridge in (1e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03)
         },
     ),
     "per_user": Entry(
         name="one model per user",
         colour=palette.SKY,
-        candidates={f"ridge {ridge}": PerUser(ridge) for ridge in (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)},
+        candidates={
+            f"ridge {ridge}": PerUser(ridge) for ridge in (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+        },
     ),
     "per_user_pooled": Entry(
         name="one model per user, from Bradley–Terry",
         colour=palette.SKY,
         candidates={
             f"ridge {ridge}": PerUser(ridge, bradley_terry())
-            for ridge in (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
+            for ridge in (1e-5, 1e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1)
         },
     ),
     "lore": Entry(
@@ -163,7 +166,7 @@ REGISTRY: dict[str, Entry] = {
     "lore_paper": Entry(
         name="LoRe, paper's recipe",
         colour=palette.BLACK,
-        candidates={f"rank {rank}": paper_lore(rank) for rank in RANKS},
+        candidates={f"rank {rank}": paper_lore(rank) for rank in RANKS[1:-1]},
     ),
     "vpl_published": Entry(
         name="VPL, published",
@@ -179,14 +182,14 @@ REGISTRY: dict[str, Entry] = {
         name="VPL, matched",
         colour=palette.RED,
         candidates={
-            f"hidden {hidden}, latent {latent}, kl {kl}": vpl(hidden, latent, kl)
-            for hidden, latent, kl in (
-                (64, 64, 1e-4),
-                (128, 64, 1e-4),
-                (128, 128, 1e-4),
-                (256, 64, 1e-4),
-                (256, 256, 1e-4),
-                (256, 64, 1e-5),
+            f"hidden {hidden}, kl {kl}, rate {rate}": vpl(hidden, 64, kl, rate)
+            for hidden, kl, rate in (
+                (64, 1e-4, 3e-4),
+                (256, 1e-4, 3e-5),
+                (256, 1e-4, 1e-4),
+                (256, 1e-4, 3e-4),
+                (256, 1e-4, 1e-3),
+                (256, 1e-5, 1e-4),
             )
         },
     ),
@@ -199,8 +202,15 @@ REGISTRY: dict[str, Entry] = {
         name="PAL-A, matched",
         colour=palette.GREEN,
         candidates={
-            f"rank {rank}, layers {layers}": pal_a(rank, layers)
-            for rank, layers in ((3, 0), (6, 0), (12, 0), (6, 1), (12, 1), (6, 2))
+            f"rank {rank}, layers {layers}, rate {rate}": pal_a(rank, layers, rate)
+            for rank, layers, rate in (
+                (6, 0, 1e-3),
+                (12, 0, 1e-3),
+                (24, 0, 1e-3),
+                (12, 0, 5e-4),
+                (12, 0, 2e-3),
+                (12, 1, 1e-3),
+            )
         },
     ),
     "pal_b_published": Entry(
@@ -213,14 +223,14 @@ REGISTRY: dict[str, Entry] = {
         name="PAL-B, matched",
         colour=palette.PINK,
         candidates={
-            f"rank {rank}, width {width}, decay {decay}": pal_b(rank, width, decay)
-            for rank, width, decay in (
-                (3, 128, 0.03),
-                (6, 128, 0.03),
-                (12, 128, 0.03),
-                (6, 64, 0.03),
-                (6, 256, 0.03),
-                (6, 128, 0.1),
+            f"rank {rank}, width {width}, rate {rate}": pal_b(rank, width, rate)
+            for rank, width, rate in (
+                (3, 256, 5e-4),
+                (6, 256, 2e-4),
+                (6, 256, 5e-4),
+                (6, 256, 1e-3),
+                (6, 512, 5e-4),
+                (12, 256, 5e-4),
             )
         },
         needs=("prompt_embeddings",),
