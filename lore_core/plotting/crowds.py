@@ -49,7 +49,7 @@ def camps(one: dict[str, Curve], both: Curve, per_user: dict[str, Tensor]) -> Fi
     lines = {"both, rank 2": both} | {f"{camp}, one reward": curve for camp, curve in one.items()}
     colours = dict(zip(lines, (BLUE, ORANGE, ORANGE), strict=True))
     plots.curves(left, lines, colours, dashed=["minority, one reward"])
-    for name, place in zip(lines, ((0.1, 1.01), (0.1, 0.82), (0.1, 0.0)), strict=True):
+    for name, place in zip(lines, ((0.1, 1.03), (0.1, 0.9), (0.1, 0.04)), strict=True):
         left.text(*place, name, color=label.ink(colours[name]), size=10)
     left.set(xlabel="share of the crowd in the minority", ylabel="accuracy on new prompts")
     left.set(title="Two camps", ylim=(-0.05, 1.1))
