@@ -19,11 +19,9 @@ REGISTER = claims.read()
 LESSON = "notebooks/00_small.ipynb"
 TO_FILL = [
     "notebooks/01_one_reward_for_everyone.ipynb",
-    "notebooks/02_a_crowd_of_users.ipynb",
     "notebooks/03_training_the_basis.ipynb",
     "notebooks/05_a_few_shots.ipynb",
     "notebooks/06_counting_parameters.ipynb",
-    "notebooks/solutions/02_a_crowd_of_users.ipynb",
     "notebooks/solutions/04_seen_and_unseen.ipynb",
     "notebooks/solutions/05_a_few_shots.ipynb",
 ]

@@ -110,9 +110,12 @@ def told():
     plt.close(figure)
 
 
-def test_what_layers_tell_is_named_at_the_end_of_every_line(told):
-    words = {text.get_text() for text in told[0].texts}
-    assert words == {"mean", "last", "end", "sentences", "layer 2"}
+def test_every_line_of_what_layers_tell_is_named(told):
+    legend = told[0].get_legend()
+    words = [text.get_text() for text in legend.get_texts()]
+    named = {word: line.is_dashed() for word, line in zip(words, legend.get_lines(), strict=True)}
+    assert named == {"mean": False, "last": False, "end": True}
+    assert {text.get_text() for text in told[0].texts} == {"sentences", "layer 2"}
 
 
 def test_the_chosen_layer_and_the_sentence_encoder_stand_where_they_are_said_to(told):

@@ -33,18 +33,20 @@ def decodability(
     by_layer(left, layers, chosen)
     left.axhspan(sentence.low, sentence.high, color=FAINT, alpha=0.25, lw=0)
     left.axhline(sentence.mean, color=GREY, ls=":", lw=1.5)
-    ends = {pooling: line[max(line)].mean for pooling, line in layers.items()}
-    ends[first] = sentence.mean
-    label.ends(left, ends, dict.fromkeys(ends, GREY))
+    label.ends(left, {first: sentence.mean}, {first: GREY})
     by_trait(right, traits, {first: FAINT, second: GREY})
     return fig
 
 
 def by_layer(ax: Axes, layers: Mapping[str, Mapping[int, Interval]], chosen: int) -> None:
-    """A curve for each pooling, and a dotted line at the chosen layer."""
+    """A curve for each pooling, and a dotted line at the chosen layer.
+
+    The curves may meet at their ends, so that a legend names them.
+    """
     shades = dict(zip(layers, (GREY, FAINT, GREY), strict=False))
     plots.curves(ax, layers, shades, dashed=list(layers)[2:])
-    plt.setp(ax.lines, markersize=4)  # thirty layers stand side by side
+    plt.setp(ax.lines, marker="")  # thirty layers are dense enough, and dashes stay dashes
+    ax.legend(ax.lines, list(layers), loc="lower left")
     ax.axvline(chosen, color=GREY, ls=":", lw=1.5)
     ax.text(chosen - 0.4, 0.02, f"layer {chosen}", size=10, color=GREY, ha="right")
     ax.set(xlabel="layer", ylabel="R² within prompts, mean of the traits", ylim=(0, None))
