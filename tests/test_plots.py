@@ -11,7 +11,7 @@ import torch
 
 from lore_core.evaluation.bootstrap import Interval
 from lore_core.methods.registry import colour_of
-from lore_core.plotting import drawings, label, plots, style
+from lore_core.plotting import drawings, embeddings, label, plots, style
 from lore_core.tools import palette
 from lore_core.tools.palette import BLUE, GREY, ORANGE
 
@@ -29,6 +29,10 @@ DRAWINGS = {
     "histogram": lambda ax: plots.histogram(ax, {"a": torch.tensor([0.1, 0.9])}, COLOURS),
 }
 SAID = "Two curves that rise."
+TRAITS = {
+    "brevity": {"sentences": 0.6, "states": 0.9},
+    "reasons": {"sentences": -0.1, "states": 0.1},
+}
 
 
 @pytest.fixture
@@ -94,6 +98,43 @@ def test_a_row_shows_the_means_and_bounds_it_is_given(ax):
 def test_the_second_curve_of_an_idea_is_dashed(ax):
     plots.curves(ax, TWO, COLOURS, dashed=["b"])
     assert [line.is_dashed() for line in ax.lines] == [False, True]
+
+
+@pytest.fixture
+def told():
+    """The two panels of the figure on what an embedding tells."""
+    style.use()
+    layers = {"mean": TWO["a"], "last": TWO["b"], "end": TWO["a"]}
+    figure = embeddings.decodability(layers, LOPSIDED, 2, TRAITS)
+    yield figure.axes
+    plt.close(figure)
+
+
+def test_every_line_of_what_layers_tell_is_named(told):
+    legend = told[0].get_legend()
+    words = [text.get_text() for text in legend.get_texts()]
+    named = {word: line.is_dashed() for word, line in zip(words, legend.get_lines(), strict=True)}
+    assert named == {"mean": False, "last": False, "end": True}
+    assert {text.get_text() for text in told[0].texts} == {"sentences", "layer 2"}
+
+
+def test_the_chosen_layer_and_the_sentence_encoder_stand_where_they_are_said_to(told):
+    dotted = [line for line in told[0].lines if line.get_linestyle() == ":"]
+    upright, across = dotted
+    assert set(upright.get_xdata()) == {2} and set(across.get_ydata()) == {LOPSIDED.mean}
+
+
+def test_what_an_encoder_tells_of_a_trait_stands_in_the_trait_s_row(told):
+    lines, names = told[1].get_legend_handles_labels()
+    marks = dict(zip(names, [list(line.get_xdata()) for line in lines], strict=True))
+    assert marks == {"sentences": [0.6, -0.1], "states": [0.9, 0.1]}
+    assert [tick.get_text() for tick in told[1].get_yticklabels()] == list(TRAITS)
+    assert told[1].yaxis_inverted() and told[1].get_xlim()[0] < -0.1
+
+
+def test_what_an_embedding_tells_has_no_method_s_colour(told):
+    drawn = [mpl.colors.to_rgb(line.get_color()) for ax in told for line in ax.lines]
+    assert len(drawn) > 5 and all(red == green == blue for red, green, blue in drawn)
 
 
 def test_everybody_is_counted_once_in_a_histogram(ax):

@@ -1,42 +1,68 @@
-"""The figure of lesson 2 on what an embedding knows of the traits."""
+"""The figure of lesson 2 on what an embedding knows of the traits. It is nobody's model: grey."""
+
+from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lore_core.evaluation.bootstrap import Interval
 from lore_core.plotting import label, plots
-from lore_core.tools.palette import BLUE, GREY, ORANGE, SKY
+from lore_core.tools.palette import GREY
 
-POOLED = {"mean": BLUE, "last": SKY, "end": ORANGE}
+FAINT = "#AFAFAF"  # a second grey, light enough to be told from the first
 
 
 def decodability(
-    layers: dict[str, dict[int, Interval]],
-    sentence: float,
+    layers: Mapping[str, Mapping[int, Interval]],
+    sentence: Interval,
     chosen: int,
-    traits: dict[str, dict[str, Interval]],
-    names: dict[str, str],
+    traits: Mapping[str, Mapping[str, float]],
 ) -> Figure:
-    """How much of the traits each layer tells, and each trait from two encoders.
+    """How much of the traits the layers of a language model tell, and two encoders trait by trait.
 
     Args:
-        layers: pooling -> layer -> R² within prompts, mean over traits.
-        sentence: the same from the sentence encoder.
+        layers: pooling -> layer -> R² within prompts, mean over the traits. First the pooling that
+            was chosen; the third one is dashed.
+        sentence: the same of a sentence encoder, which has one embedding only.
         chosen: the layer that was chosen.
-        traits: trait -> encoder -> R² within prompts; first the sentence encoder.
-        names: what the figure calls each pooling.
+        traits: trait -> encoder -> R² within prompts, first that of the sentence encoder.
     """
-    fig, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), width_ratios=[1.2, 1])
-    plots.curves(left, layers, POOLED)
-    left.axhline(sentence, color=GREY, ls=":", lw=1.5)
-    left.axvline(chosen, color=GREY, ls=":", lw=1)
-    left.set(xlabel="layer", ylabel="R² within prompts, mean of ten traits", ylim=(0, None))
-    left.set_title("Which layer, which tokens?")
-    last = {names[pooling]: line[max(line)].mean for pooling, line in layers.items()}
-    colours = {names[pooling]: POOLED[pooling] for pooling in layers}
-    label.ends(left, last | {"sentence encoder": sentence}, colours | {"sentence encoder": GREY})
-    encoders = list(next(iter(traits.values())))
-    plots.points(right, traits, dict(zip(encoders, (GREY, BLUE), strict=True)))
-    right.set(xlabel="R² within prompts", xlim=(None, 1))
-    right.set_title("What each encoder knows of a trait")
+    fig, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), width_ratios=[1.15, 1])
+    first, second = next(iter(traits.values()))
+    by_layer(left, layers, chosen)
+    left.axhspan(sentence.low, sentence.high, color=FAINT, alpha=0.25, lw=0)
+    left.axhline(sentence.mean, color=GREY, ls=":", lw=1.5)
+    label.ends(left, {first: sentence.mean}, {first: GREY})
+    by_trait(right, traits, {first: FAINT, second: GREY})
     return fig
+
+
+def by_layer(ax: Axes, layers: Mapping[str, Mapping[int, Interval]], chosen: int) -> None:
+    """A curve for each pooling, and a dotted line at the chosen layer.
+
+    The curves may meet at their ends, so that a legend names them.
+    """
+    shades = dict(zip(layers, (GREY, FAINT, GREY), strict=False))
+    plots.curves(ax, layers, shades, dashed=list(layers)[2:])
+    plt.setp(ax.lines, marker="")  # thirty layers are dense enough, and dashes stay dashes
+    ax.legend(ax.lines, list(layers), loc="lower left")
+    ax.axvline(chosen, color=GREY, ls=":", lw=1.5)
+    ax.text(chosen - 0.4, 0.02, f"layer {chosen}", size=10, color=GREY, ha="right")
+    ax.set(xlabel="layer", ylabel="R² within prompts, mean of the traits", ylim=(0, None))
+    ax.set_title("Which layer, which tokens?")
+
+
+def by_trait(ax: Axes, traits: Mapping[str, Mapping[str, float]], colours: dict[str, str]) -> None:
+    """One row per trait, one mark per encoder; the first trait is on top."""
+    rows = range(len(traits))
+    for row, shares in zip(rows, traits.values(), strict=True):
+        ax.plot(list(shares.values()), [row, row], color=FAINT, lw=1)
+    for encoder, colour in colours.items():
+        told = [shares[encoder] for shares in traits.values()]
+        ax.plot(told, rows, "o", color=colour, ms=8, label=encoder)
+    ax.set_yticks(rows, list(traits))
+    ax.set_ylim(len(traits) - 0.5, -0.5)
+    ax.set(xlabel="R² within prompts", xlim=(min(0, ax.get_xlim()[0]), 1))
+    ax.set_title("Trait by trait")
+    ax.legend(loc="lower right")
