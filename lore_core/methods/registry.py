@@ -135,7 +135,8 @@ REGISTRY: dict[str, Entry] = {
         name="one model per user",
         colour=palette.SKY,
         candidates={
-            f"ridge {ridge}": PerUser(ridge) for ridge in (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+            f"ridge {ridge}": PerUser(ridge)
+            for ridge in (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
         },
     ),
     "per_user_pooled": Entry(
