@@ -30,7 +30,7 @@ $(headless): export PYTHONHASHSEED = 0
 $(headless): export TQDM_DISABLE = 1
 $(headless): export IPYTHONDIR = $(CURDIR)/.venv/ipython
 
-.PHONY: help course figures test quick lab model data layers lessons rooms lock clean claims
+.PHONY: help course figures test quick lab model data layers lessons rooms lock clean claims agree
 
 help:
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -50,12 +50,15 @@ course: $(STAMP) ## run the lessons that changed, write build/, compare with wha
 # With FULL (changes of the profile) or another PROFILE another benchmark is made, and the lessons,
 # which show the committed one, are left alone.
 figures: PROFILE ?= profiles/full.yaml
-figures: $(STAMP) ## train every method in full, write the tables of figures/, run the lessons
+figures: $(STAMP) ## train every method in full on every seed, write figures/'s tables, run the lessons
 	@echo "Every method on every crowd of $(PROFILE). What is done is kept."
 	@$(PY) -m snakemake --quiet rules host \
 		--snakefile workflow/full.smk --configfile $(PROFILE) \
 		$(if $(FULL),--config $(FULL)) || { $(GO_ON); exit 1; }
 	@$(if $(FULL)$(PROFILE:profiles/full.yaml=),,$(MAKE) --no-print-directory course)
+
+agree: $(STAMP) ## compare another machine's tables (WITH=folder) with those of figures/ (OTHER=...)
+	@$(PY) workflow/agree.py "$(WITH)" "$(OTHER)"
 
 # A lesson runs once as this CPU computes it, with its own parameters: outputs and figures have to be
 # the committed ones; and once as an older CPU would, with small ones (tests/test_lessons.py).

@@ -114,7 +114,7 @@ def crowd(**changes):
 
 
 def benchmark(**changes):
-    rest = {"data": "alpaca_eval", "counts": (1, 2), "repeats": 2, "shots": 2, "seed": 0}
+    rest = {"data": "alpaca_eval", "counts": (1, 2), "repeats": 2, "shots": 2, "seeds": (0,)}
     return Benchmark(**({"crowd": crowd()} | rest | changes))
 
 
@@ -792,7 +792,7 @@ CROWDS = {
         "repeats is 0, expected a whole numb",
     ),
     "a pool too small, before training": (
-        lambda: benchmark(crowd=crowd(pool=9), counts=(2, 9)).run({}, study(n_shots=2)),
+        lambda: benchmark(crowd=crowd(pool=9), counts=(2, 9)).run({}, {0: study(n_shots=2)}),
         "the most pairs that a user has are 2, but 9 shots are asked for",
     ),
 } | {
@@ -815,6 +815,17 @@ CROWDS = {
     ]
 }
 CROWDS |= {
+    f"seeds = {seeds!r}": (partial(benchmark, seeds=seeds), f"seeds? is .*{expected}")
+    for seeds, expected in [
+        ((), "a list of whole numbers"),
+        (0, "a list of whole numbers"),
+        ((0, 0.5), "a whole number of at least 0"),
+        ((0, [1]), "a whole number of at least 0"),
+        ((0, 1, 0), "every one of them once"),
+        ((2**63,), "a whole number of at most"),
+    ]
+}
+CROWDS |= {
     "a study of a tensor": (
         lambda: draw_study(E, 1.0, 5, 5, 3, 2, 0),
         "responses is a Tensor, expected Responses",
@@ -834,6 +845,13 @@ NUMBERS = {
         "values has infinite values",
     ),
     "a table": (lambda: bootstrap(TEN[None], random(0)), "expected one number per user"),
+    "a table of a seed": (
+        lambda: bootstrap([TEN, TEN[None]], random(0)),
+        r"values\[1\] has shape .1, 10.*expected one number per user",
+    ),
+    "a seed without users": (lambda: bootstrap([TEN, TEN[:0]], random(0)), "no user has a pair"),
+    "no seeds": (lambda: bootstrap([], random(0)), "no user has a pair"),
+    "other seeds": (lambda: lead([TEN, TEN], [TEN], random(0)), "one is of 2 seeds but other of 1"),
     "level 95": (lambda: bootstrap(TEN, random(0), 95), "level is 95, expected a share between"),
     "0 repeats": (lambda: bootstrap(TEN, random(0), repeats=0), "repeats is 0, expected a whole"),
     "a seed": (lambda: bootstrap(TEN, 0), "generator is a int, expected torch.s Generator"),
@@ -947,7 +965,8 @@ SECOND_ROUND = (
             lambda: four_blocks(study(), REWARD, None, None),
             "weights of seen users is a NoneType",
         ),
-        "no candidates": (lambda: select({}, study(), 1, 0), "no candidates to choose among"),
+        "no candidates": (lambda: select({}, {0: study()}, 1), "no candidates to choose among"),
+        "no seed to choose on": (lambda: select(METHODS, {}, 1), "give at least one seed"),
         "a number too large": (
             lambda: Recipe(temperature=10**400),
             "temperature is 1.*expected a number",

@@ -1,8 +1,10 @@
 """The benchmark: settings are chosen on validation data alone, and tested once."""
 
 import json
+import weakref
 from dataclasses import asdict, replace
 from functools import cache
+from statistics import fmean
 
 import pytest
 import torch
@@ -21,25 +23,34 @@ from lore_core.evaluation.selection import select, validation_score
 from lore_core.evaluation.study import SEEN, UNSEEN
 from lore_core.evaluation.synthetic import Crowd
 from lore_core.evaluation.utility import true_utility
-from lore_core.methods import LoRe, MeanDifference, Reference, bradley_terry
+from lore_core.methods import LoRe, MeanDifference, PerUser, Reference, bradley_terry
 from lore_core.methods.registry import REGISTRY
 from lore_core.tools import palette
 
 CROWD = Crowd(concentration=0.1, n_seen=20, n_unseen=12, n_pairs=15, pool=9)
-BENCHMARK = Benchmark(data="alpaca_eval", crowd=CROWD, counts=(1, 3, 9), repeats=2, shots=9, seed=0)
+BENCHMARK = Benchmark(
+    data="alpaca_eval", crowd=CROWD, counts=(1, 3, 9), repeats=2, shots=9, seeds=(0,)
+)
 TRAIT = Reference("trait 1")
 SHORT = Recipe(steps=1)
+SEEDS = (0, 1, 2)
 CANDIDATES = {"rank 1": LoRe(1), "rank 3": LoRe(3), "rank 2": LoRe(2), "short": LoRe(3, SHORT)}
 
 
 @cache
-def study():
-    return CROWD.study(toy_responses(n_prompts=180, n_features=8), seed=0)
+def study(seed=0):
+    return CROWD.study(toy_responses(n_prompts=180, n_features=8), seed)
 
 
 @cache
 def result(method):
-    return BENCHMARK.run({"only": method}, study(), "cpu")
+    (found,) = BENCHMARK.run({"only": method}, {0: study()}, "cpu")
+    return found
+
+
+def chosen(candidates, *seeds):
+    """What validation data choose, for these seeds together."""
+    return select(candidates, {seed: study(seed) for seed in seeds}, 9, "cpu")
 
 
 def without_tests():
@@ -53,15 +64,52 @@ def without_tests():
 @pytest.mark.parametrize("turn", range(4))
 def test_the_candidate_with_the_highest_validation_score_is_chosen(turn):
     labels = [*CANDIDATES][turn:] + [*CANDIDATES][:turn]
-    found = select({label: CANDIDATES[label] for label in labels}, study(), 9, 0, "cpu")
+    found = chosen({label: CANDIDATES[label] for label in labels}, 0)
     assert found.label == "rank 3" == max(found.scores, key=found.scores.get)
     assert [*found.scores] == labels and len(set(found.scores.values())) == 4
-    assert validation_score(found.model, study(), 9, 0) == found.scores["rank 3"]
+    assert validation_score(found.models[0], study(), 9, 0) == found.scores["rank 3"]
+
+
+def test_one_candidate_is_chosen_for_all_seeds_by_the_mean_of_their_scores():
+    """Ranks 3 and 4 are close: seeds that disagree when asked alone agree on their mean."""
+    some = {f"rank {rank}": LoRe(rank) for rank in (3, 4)}
+    alone = {seed: chosen(some, seed) for seed in SEEDS}
+    assert len({one.label for one in alone.values()}) == 2
+    together = chosen(some, *SEEDS)
+    means = {label: fmean(one.scores[label] for one in alone.values()) for label in some}
+    assert together.scores == pytest.approx(means)
+    assert together.label == max(means, key=means.get)
+    assert [*together.models] == [*SEEDS]
+
+
+def test_every_seed_keeps_its_own_model_of_the_chosen_candidate():
+    """Each is fitted to the pairs of its seed, with that seed."""
+    found = chosen({"common": MeanDifference(), "personal": LoRe(3)}, *SEEDS)
+    for seed in SEEDS:
+        world = study(seed)
+        alone = LoRe(3).fit(
+            world.responses, world.train, validation=world.validation, seed=seed, device="cpu"
+        )
+        assert torch.equal(found.models[seed].personal, alone.personal)
+
+
+def test_models_of_candidates_that_lost_are_not_kept_in_memory():
+    """At most the best one's and those being fitted are there."""
+    alive = weakref.WeakSet()
+
+    class Watched(LoRe):
+        def _fit(self, given):
+            assert len(alive) <= 1
+            model = super()._fit(given)
+            alive.add(model)
+            return model
+
+    chosen({f"rank {rank}": Watched(rank) for rank in (3, 2, 1, 4)}, 0)
 
 
 def test_choosing_does_not_see_the_tests():
     open_book, closed_book = (
-        select(CANDIDATES, world, 9, 0, "cpu") for world in (study(), without_tests())
+        select(CANDIDATES, {0: world}, 9, "cpu") for world in (study(), without_tests())
     )
     assert closed_book.label == open_book.label and closed_book.scores == open_book.scores
 
@@ -80,8 +128,8 @@ def test_candidates_may_stop_in_time_by_the_validation_pairs_of_seen_users():
     """With patience, what is fitted depends on validation pairs: they have to be handed over."""
     restless = LoRe(3, Recipe(tolerance=0.0, patience=1))
     alone = restless.fit(study().responses, study().train, device="cpu")
-    chosen = select({"only": restless}, study(), 9, 0, "cpu").model
-    assert not torch.equal(chosen.reward.basis, alone.reward.basis)
+    stopped = chosen({"only": restless}, 0).models[0]
+    assert not torch.equal(stopped.reward.basis, alone.reward.basis)
 
 
 # --- the result --------------------------------------------------------------------------------
@@ -104,11 +152,37 @@ def test_a_result_is_what_the_chosen_model_scores_on_the_tests(method):
 
 def test_a_result_says_how_it_came_about():
     two = {label: CANDIDATES[label] for label in ("rank 1", "rank 3")}
-    about = BENCHMARK.run(two, study(), "cpu").about
+    about = BENCHMARK.run(two, {0: study()}, "cpu")[0].about
     assert about["chosen"] == "rank 3" and about["parameters"] == 8 * 3 + 20 * 3
-    assert about["validation"] == select(two, study(), 9, 0, "cpu").scores
+    assert about["seed"] == 0 and about["validation"] == chosen(two, 0).scores
     assert about["pairs of a seen user"] == 15 and about["pairs of an unseen user"] == [1, 3, 9]
-    assert about["seconds to train all candidates"] >= 0
+    assert about["seconds to train all candidates, all seeds"] >= 0
+
+
+def test_a_benchmark_gives_one_result_per_seed_in_their_order():
+    """Each is what its seed gives by itself."""
+    two = {seed: study(seed) for seed in (1, 0)}
+    found = BENCHMARK.run({"only": LoRe(3)}, two, "cpu")
+    assert [one.about["seed"] for one in found] == [1, 0]
+    for name in ("seen", "curve", "control", "utility"):
+        assert torch.equal(getattr(found[1], name), getattr(result(LoRe(3)), name))
+        assert not torch.equal(getattr(found[0], name), getattr(found[1], name))
+
+
+def test_shots_are_drawn_anew_for_every_seed():
+    """In one world and with one model, another seed asks for the pairs in another order."""
+    found = BENCHMARK.run({"only": PerUser()}, {0: study(), 1: study()}, "cpu")
+    assert torch.equal(found[0].seen, found[1].seen)
+    assert not torch.equal(found[0].curve[0], found[1].curve[0])
+
+
+@pytest.mark.parametrize("name", CEILINGS)
+def test_a_ceiling_gives_one_result_per_seed_in_their_order(name):
+    found = CEILINGS[name].results({seed: study(seed) for seed in (1, 0)}, BENCHMARK)
+    assert [one.about["seed"] for one in found] == [1, 0]
+    for one, seed in zip(found, (1, 0), strict=True):
+        alone = CEILINGS[name].result(study(seed), BENCHMARK)
+        assert torch.equal(one.utility, alone.utility) and torch.equal(one.seen, alone.seen)
 
 
 def test_with_another_users_shots_a_personal_method_does_worse_and_a_common_one_the_same():
@@ -159,8 +233,11 @@ def test_nobody_gives_more_than_a_perfect_observer():
     assert result(TRAIT).utility.mean() < result(LoRe(3)).utility.mean() < best.utility.mean()
 
 
-def test_a_benchmark_draws_the_same_crowd_for_every_method():
+def test_a_benchmark_draws_the_same_crowd_for_every_method_and_another_for_another_seed():
     again, world = CROWD.study(study().responses, seed=0), study()
+    other = study(1)
+    assert not torch.equal(other.tastes, world.tastes)
+    assert not torch.equal(other.prompts.test, world.prompts.test)
     assert torch.equal(again.tastes, world.tastes)
     assert torch.equal(again.train.chosen, world.train.chosen)
     assert [set(p.counts.tolist()) for p in (world.train, world.shots)] == [{15}, {9}]
@@ -171,11 +248,13 @@ def test_a_benchmark_names_its_data(tmp_path):
     """Another data set is another name: here a file of a reader's own."""
     path = tmp_path / "own.safetensors"
     saved.write(path, study().responses)
-    own = replace(BENCHMARK, data=str(path)).study()
-    assert torch.equal(own.responses.embeddings, study().responses.embeddings)
-    assert torch.equal(own.train.chosen, study().train.chosen)
+    own = replace(BENCHMARK, data=str(path), seeds=(1, 0)).studies()
+    assert [*own] == [1, 0]
+    assert torch.equal(own[0].responses.embeddings, study().responses.embeddings)
+    for seed in own:
+        assert torch.equal(own[seed].train.chosen, study(seed).train.chosen)
     with pytest.raises(ValueError, match="holds no preferences of real people; name a crowd"):
-        replace(BENCHMARK, data=str(path), crowd=None).study()
+        replace(BENCHMARK, data=str(path), crowd=None).study(0)
 
 
 def test_a_benchmark_is_read_from_what_a_job_is_told():
@@ -189,14 +268,26 @@ def test_a_benchmark_that_cannot_be_run_is_refused():
         replace(BENCHMARK, shots=5)
     with pytest.raises(ValueError, match="but a new user has a pool of 8 pairs"):
         replace(BENCHMARK, crowd=replace(CROWD, pool=8))
-    with pytest.raises(ValueError, match="expected every count once"):
+    with pytest.raises(ValueError, match="counts is .*, expected every one of them once"):
         replace(BENCHMARK, counts=(1, 1, 9), shots=9)
-    with pytest.raises(ValueError, match="seed is -1, expected a whole number"):
-        replace(BENCHMARK, seed=-1)
+    with pytest.raises(ValueError, match="one of seeds is -1, expected a whole number"):
+        replace(BENCHMARK, seeds=(0, -1))
+    with pytest.raises(ValueError, match="seeds is .0, 0., expected every one of them once"):
+        replace(BENCHMARK, seeds=(0, 0))
+    for seeds in ((), 0, "0"):
+        with pytest.raises(ValueError, match="seeds is .*, expected a list of whole numbers"):
+            replace(BENCHMARK, seeds=seeds)
     with pytest.raises(ValueError, match="crowd is a dict, expected Crowd"):
         replace(BENCHMARK, crowd={})
     with pytest.raises(ValueError, match=r"got the settings \['crowd', 'data'\], expected"):
         Benchmark.read({"data": "alpaca_eval", "crowd": None})
+    told = asdict(BENCHMARK)
+    without = {name: value for name, value in told.items() if name != "crowd"}
+    with pytest.raises(ValueError, match="a Benchmark got the settings"):
+        Benchmark.read(without)
+    for crowd in (told["crowd"] | {"mood": 1}, {"concentration": 0.1}):
+        with pytest.raises(ValueError, match="a Crowd got the settings .*'concentration'"):
+            Benchmark.read(told | {"crowd": crowd})
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Intervals are as wide as they should be, leads are of the same users, shares are of the whole."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -164,3 +166,86 @@ def test_leads_and_shares_repeat_with_their_generator_and_differ_between_seeds()
             measure(skewed(20), skewed(20, seed=1), random(seed)) for seed in (0, 0, 1)
         )
         assert one == again != other
+
+
+# --- several seeds -----------------------------------------------------------------------------
+
+
+def quantiles_of_all_draws(means, level):
+    """By enumeration: every way to draw as many seeds as there are, each equally likely."""
+    draws = np.array([*itertools.product(means, repeat=len(means))]).mean(1)
+    bounds = [(1 - level) / 2, (1 + level) / 2]
+    return np.quantile(draws, bounds, method="inverted_cdf")
+
+
+@pytest.mark.parametrize("measure", [bootstrap, lead, share])
+def test_one_seed_in_a_list_is_that_seed(measure):
+    sides = [skewed(40, seed=seed) for seed in range(1 if measure is bootstrap else 2)]
+    alone = measure(*sides, random(0))
+    assert measure(*[[side] for side in sides], random(0)) == alone
+
+
+@pytest.mark.parametrize("level", [0.95, 0.8, 0.5])
+def test_where_users_agree_the_interval_is_that_of_all_draws_of_seeds(level):
+    """Users of one seed are all equal, so the whole doubt is about the seed."""
+    means = [0.0, 1.0, 5.0]
+    seeds = [torch.full((n,), mean) for n, mean in zip((4, 7, 9), means, strict=True)]
+    found = bootstrap(seeds, random(0), level, repeats=20_000)
+    assert found.mean == 2.0
+    assert found[1:] == pytest.approx(quantiles_of_all_draws(means, level))
+
+
+def test_where_seeds_agree_the_interval_is_that_of_all_users_together():
+    """Every seed has the same numbers, so the whole doubt is about the users."""
+    users = normal(200)
+    apart = bootstrap([users] * 3, random(0), repeats=4000)
+    together = bootstrap(users.repeat(3), random(0), repeats=4000)
+    error = float(users.std()) / 600**0.5
+    assert apart == pytest.approx(together, abs=0.15 * error)
+
+
+def test_seeds_that_differ_widen_the_interval_beyond_that_of_users():
+    seeds = [normal(100, seed=seed) + shift for seed, shift in enumerate((-1, 0, 1))]
+    apart = bootstrap(seeds, random(0))
+    one = bootstrap(seeds[1], random(0))
+    assert apart.high - apart.low > 2 * (one.high - one.low)
+
+
+def test_every_seed_counts_equally_however_many_users_it_has():
+    found = bootstrap([torch.zeros(90), torch.ones(10)], random(0))
+    assert found.mean == 0.5
+
+
+def test_users_without_a_number_are_left_out_of_their_seed():
+    gap = torch.tensor([0.0, torch.nan, 1.0])
+    found = bootstrap([gap, torch.ones(2)], random(0))
+    assert found == bootstrap([torch.tensor([0.0, 1.0]), torch.ones(2)], random(0))
+    with pytest.raises(ValueError, match="no user has a pair"):
+        bootstrap([torch.ones(2), torch.full((3,), torch.nan)], random(0))
+
+
+def test_a_lead_in_every_seed_by_the_same_is_sure():
+    """Both sides draw the same seeds and the same users of them."""
+    other = [100 * normal(n, seed=n) for n in (20, 30, 40)]
+    ahead = lead([values + 1 for values in other], other, random(0), repeats=500)
+    assert ahead == pytest.approx((1.0, 1.0, 1.0, 2 / 500))
+
+
+def test_a_lead_that_turns_with_the_seed_is_in_doubt():
+    """Ahead by 3, 3 and -4: of the 27 draws, 7 have the third seed twice or more."""
+    gaps = [torch.full((5,), gap) for gap in (3.0, 3.0, -4.0)]
+    ahead = lead(gaps, [torch.zeros(5)] * 3, random(0), repeats=20_000)
+    assert ahead.p == pytest.approx(2 * 7 / 27, abs=0.02)
+
+
+def test_a_share_over_seeds_is_that_of_the_means_over_seeds():
+    """Parts 1 and 0 of wholes 1 and 3: draws of two seeds give 1, 1/4, 1/4 and 0."""
+    part, whole = [torch.ones(3), torch.zeros(4)], [torch.ones(3), torch.full((4,), 3.0)]
+    assert share(part, whole, random(0)) == Interval(0.25, 0.0, 1.0)
+
+
+def test_two_sides_are_of_the_same_seeds():
+    with pytest.raises(ValueError, match="one is of 2 seeds but other of 1; give both the same"):
+        lead([normal(4), normal(4)], normal(4), random(0))
+    with pytest.raises(ValueError, match="part has 4 rows but whole has 3"):
+        share([normal(4), normal(4)], [normal(4), normal(3)], random(0))

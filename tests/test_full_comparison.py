@@ -4,7 +4,9 @@ import json
 import subprocess
 import sys
 
+import plan
 import pytest
+import torch
 import yaml
 from headless import ROOT
 from worlds import people
@@ -13,12 +15,13 @@ from lore_core.datasets import alpaca_eval, saved
 from lore_core.evaluation import tables
 from lore_core.evaluation.ceilings import CEILINGS
 from lore_core.evaluation.report import check_methods
+from lore_core.evaluation.result import Result
 from lore_core.evaluation.synthetic import Crowd
 from lore_core.methods.registry import REGISTRY
 
 FULL = yaml.safe_load((ROOT / "profiles" / "full.yaml").read_text())
 NAMES = {entry.name for entry in (*REGISTRY.values(), *CEILINGS.values())}
-SYNTHETIC = ("table_1", "few_shot", "best_of_n")
+SYNTHETIC = ("table_1", "few_shot", "best_of_n", "conditions")
 PERSONAL = ["lore", "per_user", "bradley_terry"]
 METHODS = ["lore", "bradley_terry", "reference", "perfect"]
 SMALL = {"n_seen": 40, "n_unseen": 20, "pool": 6, "counts": [1, 5], "repeats": 2, "shots": 5}
@@ -41,7 +44,12 @@ def small(tmp_path_factory):
     folder = tmp_path_factory.mktemp("full")
     places = {"out": str(folder / "tables"), "work": str(folder / "work")}
     config = FULL | SMALL | places | {"methods": METHODS, "concentrations": [0.1]}
-    config["asides"] = []
+    config |= {
+        "asides": [],
+        "seeds": [0, 1],
+        "conditions": {"fewer pairs, as said": {"n_pairs": 12}},
+    }
+    config["condition_methods"] = ["lore", "reference"]
     (folder / "tables").mkdir()
     run(config, folder)
     return config, folder
@@ -52,13 +60,37 @@ def written(folder):
 
 
 @pytest.mark.lesson
-def test_it_writes_three_tables_with_every_method(small):
+def test_it_writes_its_tables_with_every_method_over_all_seeds(small):
     made = written(small[1])
-    assert made.keys() == {"table_1", "few_shot", "best_of_n"}
     for table in made.values():
         assert set(table.method) <= NAMES and "LoRe" in set(table.method)
+        assert (table.seeds == 2).all()
     assert len(made["table_1"]) == 2 * len(METHODS)
     assert set(made["few_shot"].shots) == {1, 5}
+    assert (made["table_1"].n_users == made["table_1"].users.map({"seen": 80, "unseen": 40})).all()
+
+
+@pytest.mark.lesson
+def test_conditions_stand_beside_the_first_crowd_as_it_is(small):
+    made = written(small[1])
+    table = made["conditions"].set_index(["condition", "users", "method"])
+    assert set(table.index.get_level_values(0)) == {"as it is", "fewer pairs, as said"}
+    assert set(table.index.get_level_values(2)) == {"LoRe", "reference"}
+    seen = table.xs("seen", level="users").pairs
+    assert (seen["as it is"] == 47).all() and (seen["fewer pairs, as said"] == 12).all()
+    same = made["table_1"].set_index(["users", "method"])["mean"]
+    assert same["seen", "LoRe"] == table["mean"]["as it is", "seen", "LoRe"]
+
+
+@pytest.mark.lesson
+def test_all_seeds_have_the_settings_that_they_chose_together(small):
+    work = small[1] / "work" / "0.1" / "lore"
+    found = [Result.load(work / f"{seed}.safetensors") for seed in (0, 1)]
+    assert [one.about["seed"] for one in found] == [0, 1]
+    table = written(small[1])["table_1"].query("method == 'LoRe'")
+    assert {one.about["chosen"] for one in found} == set(table.chosen)
+    assert found[0].about["validation"] == found[1].about["validation"]
+    assert not torch.equal(found[0].seen, found[1].seen)
 
 
 @pytest.mark.lesson
@@ -83,11 +115,12 @@ def test_a_perfect_observer_gains_all_and_one_reward_for_all_gains_nothing(small
 def test_a_run_goes_on_where_it_stopped(small):
     config, folder = small
     assert "Nothing to be done" in run(config, folder)
-    for path in ("work/0.1/reference.safetensors", "tables/table_1.csv"):
+    for path in ("work/0.1/reference/1.safetensors", "tables/table_1.csv"):
         (folder / path).unlink()
     account = run(config, folder)
     assert "method=reference" in account and "method=lore" not in account
-    assert len(written(folder)) == 3
+    assert "crowd=0.1" in account and "crowd=fewer" not in account
+    assert len(written(folder)) == 4
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +130,7 @@ def real(tmp_path_factory):
     saved.write(folder / "people.safetensors", *people())
     config = yaml.safe_load((ROOT / "profiles" / "people.yaml").read_text())
     config |= {"data": str(folder / "people.safetensors"), "work": str(folder / "work")}
-    config |= {"out": str(folder / "tables"), "repeats": 2, "methods": PERSONAL}
+    config |= {"out": str(folder / "tables"), "repeats": 2, "methods": PERSONAL, "seeds": [0, 1]}
     run(config, folder)
     return folder
 
@@ -123,15 +156,17 @@ def test_real_people_go_through_selection_curve_and_table(real):
 
 def test_methods_that_the_tables_cannot_be_made_of_are_refused_before_anything_runs():
     with pytest.raises(ValueError, match=r"methods \['lora'\] are unknown, expected some of refer"):
-        check_methods(["lore", "lora"], people=True)
+        check_methods(["lore", "lora"], best_of_n=False)
     with pytest.raises(ValueError, match=r"compare with \['bradley_terry', 'perfect'\]; add them"):
-        check_methods(["lore"], people=False)
+        check_methods(["lore"], best_of_n=True)
 
 
 @pytest.mark.parametrize("profile", ["full", "people"])
 def test_a_profile_names_methods_that_there_are(profile):
     config = yaml.safe_load((ROOT / "profiles" / f"{profile}.yaml").read_text())
+    plan.check(config)
     assert {*config["methods"], *config["asides"]} <= {*REGISTRY, *CEILINGS}
+    assert len(config["seeds"]) == 3
     if profile == "people":
         assert not any(REGISTRY[method].needs for method in config["methods"])
 

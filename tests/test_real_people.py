@@ -35,7 +35,7 @@ def benchmark(tmp_path_factory):
     path = tmp_path_factory.mktemp("people") / "people.safetensors"
     saved.write(path, *people())
     counts = (1, 3, 9)
-    return Benchmark(data=str(path), crowd=None, counts=counts, repeats=2, shots=3, seed=0)
+    return Benchmark(data=str(path), crowd=None, counts=counts, repeats=2, shots=3, seeds=(0,))
 
 
 def everything():
@@ -189,7 +189,7 @@ def test_too_few_people_or_prompts_are_said(few, message):
 
 
 def test_what_a_method_reads_has_to_be_there(benchmark):
-    responses = benchmark.study().responses
+    responses = benchmark.study(0).responses
     with pytest.raises(ValueError, match="PAL-B, matched reads prompt_embeddings, which these"):
         REGISTRY["pal_b"].check(responses)
     REGISTRY["lore"].check(responses)
@@ -204,13 +204,13 @@ def test_shares_out_of_range_are_refused(share):
 
 
 def test_selection_works_on_real_people():
-    found = select(CANDIDATES, study(), shots=3, seed=0, device="cpu")
+    found = select(CANDIDATES, {0: study()}, shots=3, device="cpu")
     assert found.label == max(found.scores, key=found.scores.get)
     assert min(found.scores.values()) > 0.55
 
 
 def test_at_a_count_that_somebody_does_not_reach_they_give_all_they_have(benchmark):
-    result = benchmark.run({"only": bradley_terry()}, benchmark.study(), "cpu")
+    (result,) = benchmark.run({"only": bradley_terry()}, benchmark.studies(), "cpu")
     given = result.about["pairs of an unseen user"]
     fewest = int(study().shots.counts.min())
     assert given[0] == 1 and fewest < 9 and given[2] < 9
@@ -220,26 +220,33 @@ def test_at_a_count_that_somebody_does_not_reach_they_give_all_they_have(benchma
 
 def test_personal_methods_find_what_was_planted(benchmark):
     """Somebody else's weights predict worse than one's own."""
-    result = benchmark.run(CANDIDATES, benchmark.study(), "cpu")
+    (result,) = benchmark.run(CANDIDATES, benchmark.studies(), "cpu")
     assert result.seen.nanmean() > 0.6
     assert result.control.nanmean() < result.curve[1].nanmean()
 
 
 def test_what_needs_the_truth_says_so(benchmark):
-    result = benchmark.run({"only": PerUser()}, benchmark.study(), "cpu")
+    (result,) = benchmark.run({"only": PerUser()}, benchmark.studies(), "cpu")
     assert result.utility.isnan().all()
     for ceiling in CEILINGS.values():
         with pytest.raises(ValueError, match="no tastes or no traits: a ceiling needs synthetic"):
-            ceiling.result(benchmark.study(), benchmark)
+            ceiling.results(benchmark.studies(), benchmark)
     with pytest.raises(ValueError, match="trait 'judge' is not among"):
         Reference().fit(study().responses, study().train)
 
 
 def test_the_benchmark_of_real_people_is_that_of_their_file(benchmark):
-    assert torch.equal(benchmark.study().train.chosen, study().train.chosen)
+    assert torch.equal(benchmark.study(0).train.chosen, study().train.chosen)
     assert asdict(benchmark)["crowd"] is None
     with pytest.raises(ValueError, match="holds no preferences of real people"):
-        replace(benchmark, data="alpaca_eval").study()
+        replace(benchmark, data="alpaca_eval").study(0)
+
+
+def test_each_seed_of_a_benchmark_splits_the_people_differently(benchmark):
+    studies = replace(benchmark, seeds=(0, 1)).studies()
+    assert not torch.equal(studies[0].users.test, studies[1].users.test)
+    results = replace(benchmark, seeds=(0, 1)).run({"only": bradley_terry()}, studies, "cpu")
+    assert not torch.equal(results[0].seen, results[1].seen)
 
 
 def test_the_order_in_which_people_are_listed_does_not_change_what_they_said():

@@ -1,6 +1,6 @@
-"""One job of a benchmark: one method on one crowd, from its candidates to its result.
+"""One job of a benchmark: one method on one crowd, from its candidates to its results.
 
-benchmark.py METHOD SETTINGS OUT      settings: the fields of Benchmark in JSON; a file to write
+benchmark.py METHOD SETTINGS OUT...   settings: the fields of Benchmark in JSON; a file per seed
 """
 
 import json
@@ -12,15 +12,18 @@ from lore_core.evaluation.result import Result
 from lore_core.methods.registry import REGISTRY
 
 
-def result(method: str, benchmark: Benchmark) -> Result:
-    """What a method of the registry, or a ceiling, reaches."""
-    study = benchmark.study()
+def results(method: str, benchmark: Benchmark) -> list[Result]:
+    """What a method of the registry, or a ceiling, reaches in the world of every seed."""
+    studies = benchmark.studies()
     if method in CEILINGS:
-        return CEILINGS[method].result(study, benchmark)
-    REGISTRY[method].check(study.responses)
-    return benchmark.run(REGISTRY[method].candidates, study)
+        return CEILINGS[method].results(studies, benchmark)
+    for study in studies.values():
+        REGISTRY[method].check(study.responses)
+    return benchmark.run(REGISTRY[method].candidates, studies)
 
 
 if __name__ == "__main__":
-    method, settings, out = sys.argv[1:]
-    result(method, Benchmark.read(json.loads(settings))).save(out)
+    method, settings, *out = sys.argv[1:]
+    found = results(method, Benchmark.read(json.loads(settings)))
+    for result, path in zip(found, out, strict=True):
+        result.save(path)

@@ -1,34 +1,37 @@
 # A benchmark: every method on every crowd, then the tables. Each method on each crowd is a job of
-# its own, so an interrupted run goes on where it stopped. `make figures` starts it with
-# profiles/full.yaml; another profile makes another benchmark, of other data or of real people.
+# its own, all seeds together since they choose its settings together; so an interrupted run goes on
+# where it stopped. `make figures` starts it with profiles/full.yaml; another profile makes another
+# benchmark, of other data or of real people. workflow/plan.py reads it.
 import json
 import sys
 from pathlib import Path
 
 sys.path.insert(0, "workflow")
+import plan
 from rooms import needs
 
 from lore_core import datasets
-from lore_core.evaluation.report import PEOPLE, check_methods
 from lore_core.methods.registry import REGISTRY
 
+config |= plan.typed(config)
+plan.check(config)
 PYTHON = sys.executable
-WORK, OUT, DATA = config["work"], config["out"], str(config["data"])
-CROWDS = config["concentrations"] or [PEOPLE]  # none drawn: the data set's own
-METHODS = {CROWDS[0]: config["methods"] + config["asides"]}  # every other crowd: the methods
+WORK, OUT, SEEDS = config["work"], config["out"], config["seeds"]
+METHODS, SETTINGS = plan.methods(config), plan.settings(config)
 TABLES = ["table_1", "few_shot", "best_of_n" if config["concentrations"] else "controls"]
-check_methods(config["methods"] + config["asides"], CROWDS == [PEOPLE])
-LOADER = f"lore_core/datasets/{DATA}.py"  # found by its name, so that no import shows it
-if not Path(LOADER).exists() and not Path(DATA).exists():
-    datasets.load(DATA)  # says what there is instead
+TABLES += ["conditions"] if plan.conditions(config) else []
 
 
-def crowd(concentration):
-    """The synthetic crowd that a job draws, or None for real people."""
-    if concentration == PEOPLE:
-        return None
-    sizes = {key: config[key] for key in ("n_seen", "n_unseen", "n_pairs", "pool")}
-    return {"concentration": float(concentration)} | sizes
+def data(crowd):
+    """What the data of a crowd stand on: the loader's modules and files, or a file of one's own."""
+    name = str(SETTINGS[crowd]["data"])
+    loader = f"lore_core/datasets/{name}.py"  # found by its name, so that no import shows it
+    if not Path(loader).exists() and not Path(name).exists():
+        datasets.load(name)  # says what there is instead
+    return needs(loader) if Path(loader).exists() else [name]
+
+
+DATA = {crowd: data(crowd) for crowd in SETTINGS}
 
 
 def candidates(method):
@@ -37,19 +40,21 @@ def candidates(method):
 
 
 def stands_on(wildcards):
-    """What a job imports: of all methods its own."""
+    """What a job imports, of all methods its own; and its data."""
     own = {type(candidate).__module__ for candidate in candidates(wildcards.method)}
     door = {"lore_core.methods": set(), "lore_core.methods.registry": own}
-    return needs("workflow/benchmark.py", instead=door)
+    return needs("workflow/benchmark.py", instead=door) + DATA[wildcards.crowd]
 
 
 rule tables:
     input:
         needs("workflow/tables.py"),
+        "workflow/plan.py",
         results=[
-            f"{WORK}/{crowd}/{method}.safetensors"
-            for crowd in CROWDS
-            for method in METHODS.get(crowd, config["methods"])
+            f"{WORK}/{crowd}/{method}/{seed}.safetensors"
+            for crowd, methods in METHODS.items()
+            for method in methods
+            for seed in SEEDS
         ],
     output:
         expand("{out}/{table}.csv", out=OUT, table=TABLES),
@@ -63,17 +68,16 @@ rule tables:
 rule benchmark:
     input:
         stands_on,
-        needs(LOADER) if Path(LOADER).exists() else DATA,
         "requirements.lock",
     output:
-        WORK + "/{concentration}/{method}.safetensors",
+        expand(WORK + "/{{crowd}}/{{method}}/{seed}.safetensors", seed=SEEDS),
     benchmark:
-        WORK + "/{concentration}/{method}.tsv"
+        WORK + "/{crowd}/{method}.tsv"
+    wildcard_constraints:
+        crowd="[^/]+",
+        method="[^/]+",
     params:
-        settings=lambda wildcards: json.dumps(
-            {key: config[key] for key in ("data", "counts", "repeats", "shots", "seed")}
-            | {"crowd": crowd(wildcards.concentration)}
-        ),
+        settings=lambda wildcards: json.dumps(SETTINGS[wildcards.crowd]),
         candidates=lambda wildcards: str(candidates(wildcards.method)),
     shell:
         "{PYTHON:q} workflow/benchmark.py {wildcards.method:q} {params.settings:q} {output:q}"

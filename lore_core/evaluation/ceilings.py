@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -82,12 +82,17 @@ class Ceiling:
     Args:
         name: what tables and figures call it.
         colour: of its line, in every lesson.
-        result: from study and benchmark.
+        result: of one study of a benchmark.
     """
 
     name: str
     colour: str
     result: Callable[[Study, Benchmark], Result]
+
+    def results(self, studies: Mapping[int, Study], benchmark: Benchmark) -> list[Result]:
+        """One result per seed, in the order of the studies."""
+        found = {seed: self.result(study, benchmark) for seed, study in studies.items()}
+        return [replace(one, about={"seed": seed} | one.about) for seed, one in found.items()]
 
 
 CEILINGS: dict[str, Ceiling] = {

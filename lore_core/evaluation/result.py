@@ -1,4 +1,4 @@
-"""What a benchmark finds out about one method.
+"""What a benchmark finds out about one method in the world of one seed.
 
 Shapes: N seen users, N' unseen users, S shot counts, R repeats.
 """
@@ -33,7 +33,8 @@ class Result:
         control: (N',) accuracy after `Benchmark.shots` shots of another user.
         utility: (N',) true utility of the best of n after `Benchmark.shots` shots, mean over
             prompts; NaN for real people, whose tastes nobody knows.
-        about: chosen settings, validation scores of all candidates, parameters, pairs, seconds.
+        about: the seed, the settings chosen for all seeds, validation scores of all candidates
+            (means over seeds), parameters, pairs, seconds.
     """
 
     seen: Tensor

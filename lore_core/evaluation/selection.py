@@ -1,10 +1,14 @@
-"""Which settings of a method: those that do best on validation data, for every method alike."""
+"""Which settings of a method: those that do best on validation data, for every method alike.
+
+One choice holds for all seeds, so that a table's row is of one method and not of several.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import fmean
 
 from lore_core.evaluation.accuracy import accuracy
 from lore_core.evaluation.study import Study
@@ -15,33 +19,32 @@ from lore_core.tools.devices import Device
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """The candidate that validation data chose, its model, and how every candidate did.
+    """The candidate that validation data chose, its models, and how every candidate did.
 
     Args:
         label: of the chosen candidate.
-        model: what it learned.
-        scores: label -> score of all candidates, see `validation_score`.
+        models: seed -> what it learned.
+        scores: label -> score of all candidates: the mean over seeds of `validation_score`.
     """
 
     label: str
-    model: Model
+    models: dict[int, Model]
     scores: dict[str, float]
 
 
 def select(
     candidates: Mapping[str, Method],
-    study: Study,
+    studies: Mapping[int, Study],
     shots: int,
-    seed: int,
     device: Device = None,
 ) -> Selection:
-    """Fit every candidate and keep the one that does best on validation data.
+    """Fit every candidate on every seed, and keep the one that does best on validation data.
 
     Args:
         candidates: label -> settings of one method.
-        study: the data; its tests stay closed.
+        studies: seed -> the data drawn from it; their tests stay closed. The seed is also that of
+            the fit, and of the draw of the validation users' pairs.
         shots: pairs that validation users give.
-        seed: of the fits, and of the draw of those pairs.
         device: where to compute.
 
     Raises:
@@ -49,19 +52,30 @@ def select(
     """
     if not candidates:
         raise ValueError("no candidates to choose among; give at least one method")
-    best: tuple[str, Model] | None = None
+    if not studies:
+        raise ValueError("no studies to choose on; give at least one seed")
+    best: tuple[str, dict[int, Model]] | None = None
     scores: dict[str, float] = {}
     for label, candidate in candidates.items():
-        model = candidate.fit(
-            study.responses, study.train, validation=study.validation, seed=seed, device=device
-        )
-        score = validation_score(model, study, shots, seed)
+        models = fit(candidate, studies, device)
+        score = fmean(validation_score(models[s], study, shots, s) for s, study in studies.items())
         if best is None or score > max(scores.values()):
-            best = label, model
+            best = label, models
         scores[label] = score
+        del models  # only the best ones are kept while the next are fitted
     if best is None or not all(map(math.isfinite, scores.values())):
         raise ValueError(f"the candidates have validation scores {scores}, expected numbers")
-    return Selection(label=best[0], model=best[1], scores=scores)
+    return Selection(label=best[0], models=best[1], scores=scores)
+
+
+def fit(candidate: Method, studies: Mapping[int, Study], device: Device) -> dict[int, Model]:
+    """What a candidate learns from the seen users of every seed."""
+    return {
+        seed: candidate.fit(
+            study.responses, study.train, validation=study.validation, seed=seed, device=device
+        )
+        for seed, study in studies.items()
+    }
 
 
 def validation_score(model: Model, study: Study, shots: int, seed: int) -> float:

@@ -20,6 +20,7 @@ KEYS = {
     "few_shot": ("concentration", "method", "shots"),
     "best_of_n": ("concentration", "method"),
     "controls": ("method",),
+    "conditions": ("condition", "method", "users"),
 }
 INTERVAL = ("mean", "low", "high")
 OF = ("utility", "share", "another_users")
@@ -33,13 +34,15 @@ NUMBERS = {
     "controls": (*INTERVAL, *(f"another_users_{name}" for name in INTERVAL)),
     "best_of_n": ("shots", *(f"{of}_{name}" for of in OF for name in INTERVAL)),
 }
+NUMBERS["conditions"] = NUMBERS["table_1"]
+OF_SEEDS = ("seeds", "sd_over_seeds")  # a table of one seed may do without
 
 
 def read(name: str, folder: Path | str = FIGURES) -> pd.DataFrame:
     """A table of the full comparison.
 
     Args:
-        name: "table_1", "few_shot" or "best_of_n".
+        name: "table_1", "few_shot", "best_of_n" or "conditions"; of real people "controls".
         folder: where it lies, with its checksum.
 
     Raises:
@@ -75,7 +78,8 @@ def write(tables: dict[str, pd.DataFrame], folder: Path | str = FIGURES) -> None
 def check(name: str, table: pd.DataFrame) -> None:
     """Raise a ValueError unless a table has its columns, and each of its rows once.
 
-    A table of real people has no concentration, and is one crowd.
+    A table of real people has no concentration, and is one crowd; so are all conditions together,
+    which have the same methods.
     """
     if name not in KEYS:
         raise ValueError(f"table {name!r} is unknown, expected one of {', '.join(KEYS)}")
@@ -83,7 +87,7 @@ def check(name: str, table: pd.DataFrame) -> None:
     missing = {*keys, *NUMBERS[name]} - set(table)
     if missing:
         raise ValueError(f"{name} lacks the columns {sorted(missing)}; {REMEDY}")
-    numbers = table[list(NUMBERS[name])]
+    numbers = table[[*NUMBERS[name], *(column for column in OF_SEEDS if column in table)]]
     if len(table) == 0:
         raise ValueError(f"{name} has no rows; {REMEDY}")
     if numbers.isna().any(axis=None) or len(numbers.select_dtypes("number").T) < len(numbers.T):
@@ -93,9 +97,9 @@ def check(name: str, table: pd.DataFrame) -> None:
 
 
 def crowds(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The rows of each crowd; real people are one."""
+    """The rows of each crowd; real people are one, and so are all conditions together."""
     if "concentration" not in table:
-        return {"real people": table}
+        return {"all conditions" if "condition" in table else "real people": table}
     column = table["concentration"]
     return {
         f"concentration {alpha!r}": table[column == alpha] for alpha in column.unique().tolist()
