@@ -159,6 +159,15 @@ def test_a_result_says_how_it_came_about():
     assert about["seconds to train all candidates, all seeds"] >= 0
 
 
+def test_a_benchmark_may_take_one_candidate_of_the_methods_that_have_it():
+    one = replace(BENCHMARK, only="rank 2").run(CANDIDATES, {0: study()}, "cpu")[0]
+    assert one.about["chosen"] == "rank 2" and set(one.about["validation"]) == {"rank 2"}
+    assert torch.equal(one.curve, result(LoRe(2)).curve)
+    others = {"a": LoRe(2), "b": LoRe(3)}
+    free = replace(BENCHMARK, only="rank 2").run(others, {0: study()}, "cpu")[0]
+    assert set(free.about["validation"]) == {"a", "b"}
+
+
 def test_a_benchmark_gives_one_result_per_seed_in_their_order():
     """Each is what its seed gives by itself."""
     two = {seed: study(seed) for seed in (1, 0)}

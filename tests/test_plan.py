@@ -38,6 +38,14 @@ def test_a_condition_is_the_first_crowd_with_something_changed():
     assert told["mine, mild"] == mine
 
 
+def test_a_condition_may_take_one_candidate_and_name_its_own_methods():
+    told = full(conditions={"rank 2": {"only": "rank 2", "methods": ["lore"]}, "plain": {}})
+    assert plan.settings(told)["rank 2"] == plan.settings(told)["0.1"] | {"only": "rank 2"}
+    assert plan.methods(told)["rank 2"] == ["lore"] and plan.methods(told)["plain"] == ASKED
+    with pytest.raises(ValueError, match="the tables compare with .'lore'.; add them"):
+        plan.check(full(conditions={"odd": {"methods": ["per_user"]}}))
+
+
 def test_a_condition_may_change_every_field_of_a_crowd():
     """Fields that a crowd will have one day too: they are passed on as they are."""
     told = plan.settings(full(conditions={"odd": {"mood": "good"}}))

@@ -115,9 +115,20 @@ def test_conditions_are_rows_of_table_1_with_their_name(tmp_path):
         row = asked.loc[("as it is", method, users)]
         assert (row == alone.loc[(method, users)][row.index]).all()
     tables.write(some, tmp_path)
-    assert len(tables.read("conditions", tmp_path)) == 2 * 2 * len(METHODS)
-    with pytest.raises(ValueError, match="conditions has 11 rows for all conditions, .*expected"):
+    assert len(tables.read("conditions", tmp_path)) == 2 * 3 * len(METHODS)
+    with pytest.raises(ValueError, match="conditions has 8 rows for condition 'as it is'.*expecte"):
         tables.check("conditions", some["conditions"].iloc[1:])
+
+
+def test_conditions_also_say_what_the_first_pair_of_a_new_user_is_worth():
+    some = report({"0.1": results(3, 7)}, COUNTS, SHOTS, {"as it is": results(3, 7)})
+    curve = some["few_shot"].set_index(["method", "shots"])
+    conditions = some["conditions"]
+    first = conditions[conditions.users == f"unseen, {min(COUNTS)} pair"].set_index("method")
+    assert len(first) == len(METHODS)
+    for method in first.index:
+        expected = curve.loc[(method, min(COUNTS)), ["mean", "low", "high"]]
+        assert (first.loc[method, ["mean", "low", "high"]] == expected).all()
 
 
 def test_without_conditions_there_is_no_table_of_them():

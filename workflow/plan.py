@@ -18,6 +18,7 @@ Config = Mapping[str, Any]
 Settings = dict[str, Any]
 AS_IT_IS = "as it is"  # the first crowd among the conditions
 SHARED = ("data", "counts", "repeats", "shots", "seeds")
+OF_BENCHMARK = ("data", "only")  # what a condition may change beside the users
 ALSO = ("concentrations", "methods", "asides", "out", "work")
 LISTS = ("seeds", "counts", "concentrations")
 SIZES = [field.name for field in fields(Crowd)]
@@ -51,7 +52,7 @@ def methods(config: Config) -> dict[str, list[str]]:
     return (
         {first: everything}
         | {crowd: list(config["methods"]) for crowd in others}
-        | {condition: asked for condition in conditions(config)}
+        | {name: list(some.get("methods", asked)) for name, some in conditions(config).items()}
     )
 
 
@@ -68,11 +69,11 @@ def settings(config: Config) -> dict[str, Settings]:
 
 
 def changed(first: Settings, condition: Settings) -> Settings:
-    """The settings of the first crowd with what a condition changes: the data, or its users."""
-    users = {key: value for key, value in condition.items() if key != "data"}
-    data = condition.get("data", first["data"])
+    """The settings of the first crowd with what a condition changes: data, users, candidates."""
+    told = {key: value for key, value in condition.items() if key != "methods"}
+    users = {key: told.pop(key) for key in set(told) - set(OF_BENCHMARK)}
     crowd = {**(first["crowd"] or {}), **users} or None
-    return first | {"data": data, "crowd": crowd}
+    return first | told | {"crowd": crowd}
 
 
 def check(config: Config) -> None:
@@ -82,9 +83,8 @@ def check(config: Config) -> None:
         raise ValueError(f"the profile lacks {missing}; see profiles/full.yaml for what they mean")
     people = crowds(config) == [PEOPLE]
     check_methods([*config["methods"], *config["asides"]], best_of_n=not people)
-    if conditions(config):
-        check_methods(config["condition_methods"], best_of_n=False)
     for name in conditions(config):
+        check_methods(methods(config)[name], best_of_n=False)
         if name in (*crowds(config), AS_IT_IS) or "/" in name:
             raise ValueError(
                 f"a condition is called {name!r}, expected a name without a slash, and other than "

@@ -39,6 +39,8 @@ class Benchmark:
         repeats: random orders of each new user's pairs.
         shots: the count at which settings are chosen, tables read and responses picked.
         seeds: a world is drawn from each.
+        only: the label of the one candidate to take, of a method that has it; None, or a method
+            without it, lets validation data choose.
     """
 
     data: str
@@ -47,6 +49,7 @@ class Benchmark:
     repeats: int
     shots: int
     seeds: tuple[int, ...]
+    only: str | None = None
 
     def __post_init__(self) -> None:
         checks.set_field(self, "counts", whole_numbers("counts", self.counts))
@@ -122,10 +125,12 @@ class Benchmark:
         for study in studies.values():  # before anything is trained
             check_counts(study.shots, self.counts)
             checks.whole_number("the number of unseen users", study.shots.n_users, at_least=2)
+        if self.only is not None and self.only in candidates:
+            candidates = {self.only: candidates[self.only]}
         began = time.perf_counter()
         chosen = select(candidates, studies, self.shots, device)
         about = {
-            "chosen": chosen.label if len(candidates) > 1 else "",
+            "chosen": chosen.label if len(candidates) > 1 or self.only else "",
             "validation": chosen.scores,
             "seconds to train all candidates, all seeds": round(time.perf_counter() - began, 1),
         }

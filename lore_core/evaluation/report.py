@@ -40,7 +40,7 @@ def report(
             which = {} if crowd == PEOPLE else {"concentration": float(crowd)}
             made[name] += [which | line for line in lines]
     for condition, results in (conditions or {}).items():
-        lines = rows.table_1(results, at)
+        lines = rows.table_1(results, at) + rows.first_pair(results, counts)
         made["conditions"] += [{"condition": condition} | line for line in lines]
     return {name: pd.DataFrame(lines) for name, lines in made.items() if lines}
 

@@ -32,20 +32,48 @@ def table_1(results: Results, at: int) -> list[Row]:
         results: with "lore" among the methods.
         at: which shot count of the curve is read.
     """
-    accuracy = {
-        method: {"seen": [one.seen for one in seeds], "unseen": unseen(seeds, at)}
-        for method, seeds in results.items()
-    }
+    seen = {method: [one.seen for one in seeds] for method, seeds in results.items()}
+    new = {method: unseen(seeds, at) for method, seeds in results.items()}
     return [
-        {"method": NAMES[method], "users": users}
-        | {"pairs": pairs(results[method], users, at), "n_users": known(values)}
-        | named("", bootstrap(values, draw()))
-        | named("lore_ahead_", lead(accuracy["lore"][users], values, draw()))
-        | settings(results[method])
-        | {"seeds": len(values), "sd_over_seeds": spread([one.nanmean() for one in values])}
-        for method, both in accuracy.items()
-        for users, values in both.items()
+        line
+        for method in results
+        for line in (
+            accuracy(results, method, "seen", seen, at),
+            accuracy(results, method, "unseen", new, at),
+        )
     ]
+
+
+def first_pair(results: Results, counts: Sequence[int]) -> list[Row]:
+    """The same for unseen users who gave the smallest number of pairs, as in "unseen, 1 pair"."""
+    fewest = min(counts)
+    at = list(counts).index(fewest)
+    users = f"unseen, {fewest} pair{'s' if fewest != 1 else ''}"
+    new = {method: unseen(seeds, at) for method, seeds in results.items()}
+    return [accuracy(results, method, users, new, at) for method in results]
+
+
+def accuracy(
+    results: Results, method: str, users: str, values: dict[str, list[Tensor]], at: int
+) -> Row:
+    """One row: a method's accuracy, and LoRe's lead over it.
+
+    Args:
+        results: of all methods.
+        method: whose row it is.
+        users: who was tested.
+        values: method -> their accuracies, one vector per seed.
+        at: which shot count of the curve they gave.
+    """
+    mine = values[method]
+    return (
+        {"method": NAMES[method], "users": users}
+        | {"pairs": pairs(results[method], users, at), "n_users": known(mine)}
+        | named("", bootstrap(mine, draw()))
+        | named("lore_ahead_", lead(values["lore"], mine, draw()))
+        | settings(results[method])
+        | {"seeds": len(mine), "sd_over_seeds": spread([one.nanmean() for one in mine])}
+    )
 
 
 def few_shot(results: Results, counts: Sequence[int]) -> list[Row]:

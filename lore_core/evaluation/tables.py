@@ -78,12 +78,11 @@ def write(tables: dict[str, pd.DataFrame], folder: Path | str = FIGURES) -> None
 def check(name: str, table: pd.DataFrame) -> None:
     """Raise a ValueError unless a table has its columns, and each of its rows once.
 
-    A table of real people has no concentration, and is one crowd; so are all conditions together,
-    which have the same methods.
+    A table of real people has no concentration, and is one crowd.
     """
     if name not in KEYS:
         raise ValueError(f"table {name!r} is unknown, expected one of {', '.join(KEYS)}")
-    keys = [key for key in KEYS[name] if key != "concentration"]
+    keys = [key for key in KEYS[name] if key not in ("concentration", "condition")]
     missing = {*keys, *NUMBERS[name]} - set(table)
     if missing:
         raise ValueError(f"{name} lacks the columns {sorted(missing)}; {REMEDY}")
@@ -97,13 +96,11 @@ def check(name: str, table: pd.DataFrame) -> None:
 
 
 def crowds(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The rows of each crowd; real people are one, and so are all conditions together."""
-    if "concentration" not in table:
-        return {"all conditions" if "condition" in table else "real people": table}
-    column = table["concentration"]
-    return {
-        f"concentration {alpha!r}": table[column == alpha] for alpha in column.unique().tolist()
-    }
+    """The rows of each crowd, or of each condition; real people are one crowd."""
+    of = next((name for name in ("concentration", "condition") if name in table), None)
+    if of is None:
+        return {"real people": table}
+    return {f"{of} {one!r}": table[table[of] == one] for one in table[of].unique().tolist()}
 
 
 def check_rows(name: str, crowd: str, rows: pd.DataFrame, keys: list[str]) -> None:

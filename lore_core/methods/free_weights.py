@@ -28,7 +28,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from lore_core.descent import descend
+from lore_core.descent import best_descent
 from lore_core.fit import held_out_objective
 from lore_core.initial import initial_values
 from lore_core.methods import parameter_count
@@ -131,21 +131,22 @@ class FreeWeights(Method):
 
     Args:
         rank: K.
-        ridge_basis, ridge_weights: penalties of the seen users' fit, at least 0.
+        ridge_basis, ridge_weights: penalties of the seen users' fit, at least 0; of several
+            ridge_basis validation pairs choose, as in `Recipe`.
         prior: how strongly new users are drawn to the Gaussian, above 0; 1 takes it as it is.
 
     Source: LoRe (arXiv 2504.14439), Eq. 10, without its softmax. Ridges and prior are ours.
     """
 
     rank: int
-    ridge_basis: float
+    ridge_basis: float | tuple[float, ...]
     ridge_weights: float
     prior: float = 1.0
 
     def __post_init__(self) -> None:
         checks.whole_number("rank", self.rank, at_least=1)
-        checks.number("ridge_basis", self.ridge_basis)
         checks.number("ridge_weights", self.ridge_weights)
+        checks.instance_of("recipe", self.recipe, Recipe)  # which checks ridge_basis
         checks.number("prior", self.prior, above=True)
 
     @property
@@ -198,8 +199,8 @@ def fit_jointly(given: Given, rank: int, recipe: Recipe) -> tuple[Tensor, Tensor
     objective = FreeObjective.on(responses, train, recipe, scale)
     held_out = held_out_objective(responses, given.validation, recipe, scale, FreeObjective)
     like = objective.embeddings
-    found, *_ = descend(objective, held_out, (basis * scale).to(like), weights.to(like))
-    return found.basis.detach() / scale, found.logits.detach()
+    found = best_descent(objective, held_out, (basis * scale).to(like), weights.to(like))
+    return found.parameters.basis.detach() / scale, found.parameters.logits.detach()
 
 
 def gaussian(weights: Tensor) -> tuple[Tensor, Tensor]:
