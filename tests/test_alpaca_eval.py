@@ -560,6 +560,7 @@ def test_the_ridge_is_the_best_on_inner_folds_of_the_rows_learned_from(probe):
     """Step by step, and on targets that ask for different ridges."""
     x, targets, groups = fingerprints()
     shares = probe.decodability(x, targets, groups)
+    x = x / x.square().sum(1).mean().sqrt()  # the unit in which the ridges are meant
     for y, share in zip(targets.T.contiguous(), shares, strict=True):
 
         def error(ridge, rows, y=y):
@@ -571,6 +572,21 @@ def test_the_ridge_is_the_best_on_inner_folds_of_the_rows_learned_from(probe):
 
         left = (y - held_out(x, y, groups, best)).square().sum()
         torch.testing.assert_close(1 - left / (y - y.mean()).square().sum(), share)
+
+
+def test_the_unit_of_the_features_changes_nothing(probe):
+    x, targets, groups = fingerprints()
+    large = probe.decodability(1000 * x, targets, groups)
+    torch.testing.assert_close(large, probe.decodability(x, targets, groups))
+
+
+def test_folds_share_no_prompt_and_their_shares_lie_around_that_of_all(probe):
+    x, y, groups = planted(0.0)
+    folds, whole = probe.decodability_of_folds(x, y, groups), probe.decodability(x, y, groups)
+    assert folds.shape == (5, 2)
+    assert (folds.min(0).values - 0.02 <= whole).all() and (
+        whole <= folds.max(0).values + 0.02
+    ).all()
 
 
 def test_what_only_the_prompt_decides_is_gone_within_prompts(probe):
