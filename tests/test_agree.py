@@ -137,7 +137,7 @@ def test_crowds_and_conditions_are_told_apart(same, tmp_path, capsys):
     here = written(tmp_path / "here", made(**options))
     some = moved(made(**options), "conditions", OWN, 0.5, condition="noise", **UNSEEN)
     found, said = compared(capsys, here, written(tmp_path / "there", some))
-    assert not found and "conditions: 12 rows in both, 1 outside" in said
+    assert not found and "conditions: 18 rows in both, 1 outside" in said
     assert "condition noise, method LoRe, users unseen: mean" in said
     assert "conditions: only here" in compared(capsys, here, same)[1]
 
