@@ -205,9 +205,16 @@ def test_moving_keeps_everything():
 @pytest.mark.parametrize("ridge", [0.1, 1.0, 100.0])
 def test_reference_direction_is_ridge_regression(ridge):
     embeddings, score = normal(50, 6) + 3, normal(50, seed=1) - 2
-    expected = Ridge(alpha=ridge).fit(embeddings.numpy(), score.numpy()).coef_
+    unit = float((embeddings - embeddings.mean(0)).square().sum(1).mean())
+    expected = Ridge(alpha=ridge * unit).fit(embeddings.numpy(), score.numpy()).coef_
     direction = reference_direction(embeddings, score, ridge)
     assert direction.numpy() == pytest.approx(expected, rel=1e-8)
+
+
+def test_the_unit_of_the_embeddings_changes_no_prediction_of_a_reference():
+    embeddings, score = normal(50, 6), normal(50, seed=1)
+    one, other = (reference_direction(size * embeddings, score) for size in (1, 30))
+    torch.testing.assert_close(30 * embeddings @ other, embeddings @ one)
 
 
 def test_reference_direction_finds_the_direction_of_a_linear_score():
