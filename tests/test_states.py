@@ -116,6 +116,23 @@ def test_the_loader_takes_the_encoder_that_it_is_told(source, tiny, tmp_path):
         alpaca_eval.load(everything, encoder="other")
 
 
+def test_only_the_committed_reading_has_the_committed_name(tiny):
+    committed = alpaca_eval.states_file(alpaca_eval.FILE, states.encoder(None))
+    assert committed.is_file() and layers.table_file(None).is_file()
+    for other in ({"layer": 30}, {"pooling": "end"}, {"kind": "bfloat16"}):
+        assert alpaca_eval.states_file(alpaca_eval.FILE, states.encoder(None, **other)) != committed
+    assert states.encoder(tiny, layer=1) == "tiny"
+    assert layers.table_file(tiny) != layers.table_file(None)
+
+
+def test_a_decoder_of_ones_own_leaves_the_data_sheet_as_it_is(source, tiny, tmp_path):
+    begin, end = sheet.BEGIN.format("states"), sheet.END.format("states")
+    readme = tmp_path / "README.md"
+    readme.write_text(f"{begin} of the committed file {end}")
+    built(source, tiny, tmp_path)
+    assert readme.read_text() == f"{begin} of the committed file {end}"
+
+
 def test_the_command_line_builds_what_it_is_told(source, tiny, tmp_path, capsys):
     out = tmp_path / "world.tiny.safetensors"
     options = ["--source", source, "--model", tiny, "--layer", 1, "--pooling", "last"]

@@ -17,7 +17,7 @@ from torch import Tensor
 from lore_core.datasets import alpaca_eval
 from lore_core.datasets.build.alpaca_eval import CACHE, SUMS
 from lore_core.datasets.build.probe import centred, decodability_of_folds
-from lore_core.datasets.build.states import repeated, standardised
+from lore_core.datasets.build.states import encoder, repeated, standardised
 from lore_core.datasets.build.texts import GENERATORS, bring
 from lore_core.language_model import weights
 from lore_core.language_model.chat import turns
@@ -35,14 +35,15 @@ SEEDS = (0, 1, 2)
 def build(
     source: Path | str | None = None,
     model: Path | str | None = None,
-    out: Path | str = FILE,
+    out: Path | str | None = None,
     cache: Path | str = CACHE,
     progress: bool = True,
 ) -> Path:
     """Write the table of all layers and poolings, with a row for the sentence encoder.
 
     Args:
-        source, model, out, cache, progress: as in `states.build`.
+        source, model, cache, progress: as in `states.build`.
+        out: table to write; default FILE, or beside it, named after a decoder of one's own.
     """
     measured = alpaca_eval.load(encoder="minilm")
     rows = torch.isin(measured.prompt, always_seen(measured, SEEDS)).nonzero().flatten()
@@ -56,10 +57,16 @@ def build(
     for layer in layers[1:]:
         for pooling in POOLINGS[1:]:  # the first one has not read the response
             found = standardised(states[:, layer, POOLINGS.index(pooling)])[0]
-            table.append(row("smollm2", layer, pooling, found, measured, rows))
+            table.append(row(encoder(model), layer, pooling, found, measured, rows))
     text = pd.DataFrame(table).astype({"layer": "Int64"}).round(4).to_csv(index=False)
-    checksums.write(out, text.encode())
-    return Path(out)
+    path = Path(out or table_file(model))
+    checksums.write(path, text.encode())
+    return path
+
+
+def table_file(model: Path | str | None) -> Path:
+    """Where the table of a decoder is written; one of your own has its own."""
+    return FILE if model is None else FILE.with_name(f"{FILE.stem}.{encoder(model)}.csv")
 
 
 def always_seen(responses: Responses, seeds: Sequence[int]) -> Tensor:
@@ -97,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Compare the layers of a language model.")
     parser.add_argument("--source", help="folder with the texts; without it they are downloaded")
     parser.add_argument("--model", help="decoder's name or folder (default build/model)")
-    parser.add_argument("--out", default=FILE, help="table to write")
+    parser.add_argument("--out", help="table to write")
     parser.add_argument("--cache", default=CACHE, help="folder for downloads and states")
     try:
         print("wrote", build(**vars(parser.parse_args(arguments))))

@@ -26,6 +26,7 @@ from lore_core.tools import checks
 
 LAYER = 20  # see `layers.py`, which compares all of them
 POOLING = "mean"
+KIND = "float32"
 
 
 def build(
@@ -33,7 +34,7 @@ def build(
     model: Path | str | None = None,
     layer: int = LAYER,
     pooling: str = POOLING,
-    kind: str = "float32",
+    kind: str = KIND,
     out: Path | str | None = None,
     cache: Path | str = CACHE,
     sums: Path | str = SUMS,
@@ -48,7 +49,7 @@ def build(
         layer: at which layer, see `Decoder.hidden`.
         pooling: over which tokens of the response, one of POOLINGS.
         kind: of number that the decoder computes in.
-        out: file to write; default beside FILE, named after the decoder.
+        out: file to write; default beside FILE, named as `encoder` says.
         cache: folder for downloads and states; an interrupted build goes on from there.
         sums: checksum file of the texts.
         generators: models to take, in the order of the rows.
@@ -77,7 +78,7 @@ def build(
     }
     about = {"commit": COMMIT, "model": called(model), "generators": list(generators)}
     reading = {"layer": layer, "pooling": pooling, "kind": kind}
-    path = Path(out or states_file(FILE, encoder(model)))
+    path = Path(out or states_file(FILE, encoder(model, **reading)))
     write(path, tensors, about | reading)
     return path
 
@@ -103,15 +104,27 @@ def called(model: Path | str | None) -> str:
     return Path(model).name if Path(model).is_dir() else str(model)
 
 
-def encoder(model: Path | str | None) -> str:
-    """The name that `alpaca_eval.load` knows these states by."""
-    return alpaca_eval.SMOLLM2 if model is None else Path(model).name
+def encoder(
+    model: Path | str | None, layer: int = LAYER, pooling: str = POOLING, kind: str = KIND
+) -> str:
+    """The name that `alpaca_eval.load` knows these states by.
+
+    A decoder of one's own gives its name. SmolLM2 read in another way than the committed file was
+    has a name of its own too, so that nothing takes the place of that file.
+    """
+    if model is not None:
+        return Path(model).name
+    if (layer, pooling, kind) == (LAYER, POOLING, KIND):
+        return alpaca_eval.SMOLLM2
+    return f"{alpaca_eval.SMOLLM2}-{layer}-{pooling}-{kind}"
 
 
 def write(path: Path, tensors: dict[str, Tensor], about: dict) -> None:
-    """Write the file, its checksum beside it, and its tables in the data sheet beside both."""
+    """Write the file and its checksum; the data sheet beside them is that of the committed one."""
     write_checked(path, tensors, about)
-    sheet.update(path.parent / "README.md", "states", lambda: tables(tensors, about, path.parent))
+    if path.name == states_file(FILE, encoder(None)).name:
+        readme = path.parent / "README.md"
+        sheet.update(readme, "states", lambda: tables(tensors, about, path.parent))
 
 
 def tables(tensors: dict[str, Tensor], about: dict, folder: Path) -> str:
@@ -127,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--model", help="decoder's name or folder (default build/model)")
     parser.add_argument("--layer", type=int, default=LAYER, help=f"which layer (default {LAYER})")
     parser.add_argument("--pooling", default=POOLING, help=" or ".join(POOLINGS))
-    parser.add_argument("--kind", default="float32", help=" or ".join(KINDS))
+    parser.add_argument("--kind", default=KIND, help=" or ".join(KINDS))
     parser.add_argument("--out", help="file to write")
     parser.add_argument("--cache", default=CACHE, help="folder for downloads and states")
     parser.add_argument("--sums", default=SUMS, help="checksum file of the texts")
