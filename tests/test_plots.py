@@ -113,14 +113,16 @@ def told():
 def test_every_line_of_what_layers_tell_is_named(told):
     legend = told[0].get_legend()
     words = [text.get_text() for text in legend.get_texts()]
-    named = {word: line.is_dashed() for word, line in zip(words, legend.get_lines(), strict=True)}
-    assert named == {"mean": False, "last": False, "end": True}
+    named = {
+        word: line.get_linestyle() for word, line in zip(words, legend.get_lines(), strict=True)
+    }
+    assert named == {"mean": "-", "last": ":", "end": "--"}
     assert {text.get_text() for text in told[0].texts} == {"sentences", "layer 2"}
 
 
 def test_the_chosen_layer_and_the_sentence_encoder_stand_where_they_are_said_to(told):
-    dotted = [line for line in told[0].lines if line.get_linestyle() == ":"]
-    upright, across = dotted
+    faint = [line for line in told[0].lines if line.get_color() == embeddings.FAINT]
+    upright, across = faint
     assert set(upright.get_xdata()) == {2} and set(across.get_ydata()) == {LOPSIDED.mean}
 
 

@@ -32,7 +32,7 @@ def idea(
     plots.heat_map(axes[1], scores - scores.mean(0), names, basis)
     axes[1].set_title("One basis for all")
     drawings.rankings(axes[2], rewards, names)
-    axes[2].set_title("Their predicted rankings")
+    axes[2].set_title("Their predicted rankings", pad=20)
     return fig
 
 
@@ -49,10 +49,9 @@ def camps(one: dict[str, Curve], both: Curve, per_user: dict[str, Tensor]) -> Fi
     lines = {"both, rank 2": both} | {f"{camp}, one reward": curve for camp, curve in one.items()}
     colours = dict(zip(lines, (BLUE, ORANGE, ORANGE), strict=True))
     plots.curves(left, lines, colours, dashed=["minority, one reward"])
-    for name, place in zip(lines, ((0.1, 1.03), (0.1, 0.9), (0.1, 0.04)), strict=True):
-        left.text(*place, name, color=label.ink(colours[name]), size=10)
     left.set(xlabel="share of the crowd in the minority", ylabel="accuracy on new prompts")
     left.set(title="Two camps", ylim=(-0.05, 1.1))
+    label.ends(left, {name: list(line.values())[-1].mean for name, line in lines.items()}, colours)
     plots.histogram(right, per_user, dict(zip(per_user, (ORANGE, BLUE), strict=True)))
     right.set(title="A crowd of many tastes", xlabel="accuracy of one user on new prompts")
     return fig

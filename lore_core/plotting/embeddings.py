@@ -23,7 +23,7 @@ def decodability(
 
     Args:
         layers: pooling -> layer -> R² within prompts, mean over the traits. First the pooling that
-            was chosen; the third one is dashed.
+            was chosen; the second one is dotted, the third one dashed.
         sentence: the same of a sentence encoder, which has one embedding only.
         chosen: the layer that was chosen.
         traits: trait -> encoder -> R² within prompts, first that of the sentence encoder.
@@ -32,8 +32,8 @@ def decodability(
     first, second = next(iter(traits.values()))
     by_layer(left, layers, chosen)
     left.axhspan(sentence.low, sentence.high, color=FAINT, alpha=0.25, lw=0)
-    left.axhline(sentence.mean, color=GREY, ls=":", lw=1.5)
-    label.ends(left, {first: sentence.mean}, {first: GREY})
+    left.axhline(sentence.mean, color=FAINT, lw=2)
+    label.ends(left, {first: sentence.mean}, {first: FAINT})
     by_trait(right, traits, {first: FAINT, second: GREY})
     return fig
 
@@ -43,11 +43,11 @@ def by_layer(ax: Axes, layers: Mapping[str, Mapping[int, Interval]], chosen: int
 
     The curves may meet at their ends, so that a legend names them.
     """
-    shades = dict(zip(layers, (GREY, FAINT, GREY), strict=False))
-    plots.curves(ax, layers, shades, dashed=list(layers)[2:])
+    plots.curves(ax, layers, dict.fromkeys(layers, GREY), dashed=list(layers)[2:])
     plt.setp(ax.lines, marker="")  # thirty layers are dense enough, and dashes stay dashes
+    plt.setp(ax.lines[1:2], ls=":")
     ax.legend(ax.lines, list(layers), loc="lower left")
-    ax.axvline(chosen, color=GREY, ls=":", lw=1.5)
+    ax.axvline(chosen, color=FAINT, lw=1)
     ax.text(chosen - 0.4, 0.02, f"layer {chosen}", size=10, color=GREY, ha="right")
     ax.set(xlabel="layer", ylabel="R² within prompts, mean of the traits", ylim=(0, None))
     ax.set_title("Which layer, which tokens?")

@@ -48,7 +48,11 @@ def bought(one_more: dict[str, dict[str, int]], d: int, methods: dict[str, dict]
     users(axes["m"], one_more)
     axes["m"].set_title(f"One more user, d = {d}")
     marks(axes["s"], {name: row["parameters"] for name, row in ranked.items()}, {"ms": 8})
-    axes["s"].set(xscale="log", xlabel="trainable parameters in all", title="Its size in lesson 5")
+    axes["s"].set(
+        xscale="log",
+        xlabel="trainable parameters in all",
+        title="Size in lesson 5 (300 seen users)",
+    )
     gains(axes["g"], ranked)
     return fig
 
@@ -67,7 +71,7 @@ def gains(ax: Axes, methods: dict[str, dict]) -> None:
     bounds = {name: Interval(row["mean"], row["low"], row["high"]) for name, row in methods.items()}
     rows = {name: {name: interval} for name, interval in bounds.items()}
     plots.points(ax, rows, {name: colour_of(name) for name in rows})
-    ax.set(xlabel="accuracy of unseen users", title="What it buys, after 9 pairs")
+    ax.set(xlabel="accuracy of unseen users", title="Accuracy after 9 pairs")
     ax.set_yticklabels([])
 
 

@@ -28,7 +28,9 @@ def recipes(losses: dict[str, dict[str, list[float]]], top: float) -> Figure:
         for (part, values), ls in zip(parts.items(), ("--", "-"), strict=True):
             ax.plot(range(1, len(values) + 1), values, color=recipe_colour(name), ls=ls, label=part)
         ax.set(title=name[0].upper() + name[1:], ylim=(0, top))
-        ax.set_xlabel("step" if len(values) > 100 else "step (up to ten iterations)")
+        ax.set_xlabel("step (up to ten iterations)")
+        if len(values) > 100:  # of which the first ones count
+            ax.set(xscale="log", xlabel="step")
     axes[0, 0].set(ylabel="loss per pair")
     axes[0, 0].legend(loc="upper right")
     return fig
