@@ -30,7 +30,8 @@ def recipes(losses: dict[str, dict[str, list[float]]], top: float) -> Figure:
         ax.set(title=name[0].upper() + name[1:], ylim=(0, top))
         ax.set_xlabel("step (up to ten iterations)")
         if len(values) > 100:  # of which the first ones count
-            ax.set(xscale="log", xlabel="step")
+            label.log_ticks(ax, [1, 10, 100, 1000])
+            ax.set_xlabel("step")
     axes[0, 0].set(ylabel="loss per pair")
     axes[0, 0].legend(loc="upper right")
     return fig
