@@ -11,7 +11,8 @@ from lore_core.tools.palette import BLUE, GREY
 
 Curve = dict[int, Interval]
 BANDS = ("LoRe", "Bradley–Terry")  # of the others no interval is drawn
-DASHED = ("free weights",)  # which have LoRe's colour
+POOLED = "one model per user, from Bradley–Terry"
+DASHED = ("free weights", POOLED)  # the second curve of a colour
 CEILING = "known tastes"
 TICKS = [1, 2, 5, 9, 20, 50]
 PAIRS = "pairs that a new user gives"
@@ -78,7 +79,8 @@ def last(curve: Curve) -> float:
 
 
 def short(method: str) -> str:
-    """The name without what the panel's title says."""
+    """The name without what the panel's title says, and not too long to stand at a curve's end."""
+    method = "per user, from Bradley–Terry" if method == POOLED else method
     return method.removesuffix(", matched").removesuffix(", published")
 
 
