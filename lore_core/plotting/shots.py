@@ -94,6 +94,7 @@ def leads(results: dict[str, dict[str, Interval]]) -> Figure:
     for ax, (title, of_crowd) in zip(axes[0], results.items(), strict=True):
         rows = {method: {method: lead} for method, lead in of_crowd.items()}
         plots.points(ax, rows, {method: colour_of(method) for method in rows})
+        plt.setp(ax.lines, markersize=6)  # some intervals are narrow
         ax.axvline(0, color=BLUE, ls=":", lw=1.5)
         ax.set_title(title)
         ax.tick_params(labelleft=ax is axes[0, 0])
