@@ -11,7 +11,7 @@ import torch
 
 from lore_core.evaluation.bootstrap import Interval
 from lore_core.methods.registry import colour_of
-from lore_core.plotting import drawings, embeddings, label, plots, style
+from lore_core.plotting import drawings, embeddings, label, plots, shots, style
 from lore_core.tools import palette
 from lore_core.tools.palette import BLUE, GREY, ORANGE
 
@@ -235,3 +235,53 @@ def test_a_figure_that_cannot_be_written_leaves_the_old_one(ax, out, monkeypatch
     with pytest.raises(OSError, match="disk full"):
         style.save(ax.figure, "00_none", {"a": 2}, alt=SAID)
     assert [(out / f"00_none.{suffix}").read_bytes() for suffix in ("svg", "json")] == before
+
+
+CURVES = {
+    "LoRe": {1: Interval(0.8, 0.79, 0.81), 50: Interval(0.9, 0.89, 0.91)},
+    "free weights": {1: Interval(0.7, 0.6, 0.8), 50: Interval(0.75, 0.7, 0.8)},
+    "PAL-B, published": {1: Interval(0.2, 0.1, 0.3), 50: Interval(0.3, 0.2, 0.4)},
+    "known tastes": {1: Interval(0.6, 0.5, 0.7), 50: Interval(0.6, 0.5, 0.7)},
+}
+
+
+@pytest.fixture
+def few_shot():
+    """A figure whose second panel reaches much lower than its first."""
+    style.use()
+    panels = {"matched": ["LoRe", "free weights"], "published": ["LoRe", "PAL-B, published"]}
+    figure = shots.few_shot(CURVES, panels)
+    yield figure.axes
+    plt.close(figure)
+
+
+def test_names_stand_at_the_ends_of_their_curves_in_every_panel(few_shot):
+    ends = {shots.short(method): curve[50].mean for method, curve in CURVES.items()}
+    for ax in few_shot:
+        assert "known tastes" in [name.get_text() for name in ax.texts]
+        for name in ax.texts:
+            height = ax.transLimits.inverted().transform((1, name.get_position()[1]))[1]
+            assert height == pytest.approx(ends[name.get_text()], abs=0.005)
+
+
+def test_panels_of_few_shot_curves_can_be_compared(few_shot):
+    one, other = few_shot
+    assert one.get_ylim() == other.get_ylim()
+
+
+def test_free_weights_can_be_told_from_lore(few_shot):
+    curves = [line for line in few_shot[0].lines if len(line.get_xdata()) == len(CURVES["LoRe"])]
+    look = {float(line.get_ydata()[-1]): line for line in curves if line.get_color() == BLUE}
+    assert look[0.75].is_dashed() and not look[0.9].is_dashed()
+
+
+def test_leads_are_read_on_one_axis_with_the_methods_named_once():
+    crowds = {"alike": {"a": Interval(0.01, 0, 0.02)}, "unlike": {"a": Interval(0.5, 0.4, 0.6)}}
+    one, other = (figure := shots.leads(crowds)).axes
+    assert one.get_xlim() == other.get_xlim()
+    said = [
+        [name.get_text() for name in ax.get_yticklabels() if name.get_visible()]
+        for ax in (one, other)
+    ]
+    assert said == [["a"], []]
+    plt.close(figure)

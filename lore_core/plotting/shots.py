@@ -7,10 +7,12 @@ from matplotlib.figure import Figure
 from lore_core.evaluation.bootstrap import Interval
 from lore_core.methods.registry import colour_of
 from lore_core.plotting import label, plots
-from lore_core.tools.palette import GREY
+from lore_core.tools.palette import BLUE, GREY
 
 Curve = dict[int, Interval]
-BANDS = ("LoRe", "Bradley–Terry")  # the others' intervals are as wide
+BANDS = ("LoRe", "Bradley–Terry")  # of the others no interval is drawn
+POOLED = "one model per user, from Bradley–Terry"
+DASHED = ("free weights", POOLED)  # the second curve of a colour
 CEILING = "known tastes"
 TICKS = [1, 2, 5, 9, 20, 50]
 PAIRS = "pairs that a new user gives"
@@ -24,50 +26,80 @@ def few_shot(results: dict[str, Curve], panels: dict[str, list[str]]) -> Figure:
         results: method -> pairs -> accuracy, "known tastes" among them.
         panels: title -> the methods to show there.
     """
-    fig, axes = plt.subplots(1, len(panels), figsize=(11, 4.6), sharey=True, squeeze=False)
-    for ax, (title, methods) in zip(axes[0], panels.items(), strict=True):
-        panel(ax, results, methods, (0.6, 0.92))
-        ax.set_title(title)
-    axes[0, 0].set_ylabel(ACCURACY)
-    return fig
+    return side_by_side({title: (results, methods) for title, methods in panels.items()})
 
 
 def crowds(results: dict[float, dict[str, Curve]], methods: list[str]) -> Figure:
-    """The same methods in other crowds; the crowd of mixed tastes has an axis of its own.
+    """The same methods in several crowds.
 
     Args:
         results: concentration -> method -> pairs -> accuracy.
         methods: to show.
     """
-    fig, axes = plt.subplots(1, len(results), figsize=(11, 4.6), squeeze=False)
-    for ax, (concentration, of_crowd) in zip(axes[0], results.items(), strict=True):
-        panel(ax, of_crowd, methods, (0.6, 0.92) if concentration < 1 else (0.8, 0.93))
-        ax.set_title(f"Concentration {concentration:g}")
+    return side_by_side({f"Concentration {c:g}": (found, methods) for c, found in results.items()})
+
+
+def side_by_side(panels: dict[str, tuple[dict[str, Curve], list[str]]]) -> Figure:
+    """Panels with one axis of accuracy.
+
+    Args:
+        panels: title -> results, and the methods to show.
+    """
+    fig, axes = plt.subplots(1, len(panels), figsize=(11, 5), sharey=True, squeeze=False)
+    for ax, (title, (results, methods)) in zip(axes[0], panels.items(), strict=True):
+        panel(ax, results, methods)
+        ax.set_title(title)
+    for ax, (results, methods) in zip(axes[0], panels.values(), strict=True):
+        names(ax, results, [*methods, CEILING])  # the axes have their final limits now
     axes[0, 0].set_ylabel(ACCURACY)
     return fig
 
 
-def panel(ax: Axes, results: dict[str, Curve], methods: list[str], limits: tuple) -> None:
-    """Curves with their names at the end, and the accuracy of known tastes as a dotted line."""
+def panel(ax: Axes, results: dict[str, Curve], methods: list[str]) -> None:
+    """Curves, and the accuracy of known tastes as a dotted line."""
     shown = {method: results[method] for method in methods}
     colours = {method: colour_of(method) for method in methods}
     banded = {method: shown.pop(method) for method in BANDS if method in shown}
-    plots.curves(ax, shown, colours, bands=False)
+    plots.curves(ax, shown, colours, dashed=DASHED, bands=False)
     plots.curves(ax, banded, colours)
-    ceiling = next(iter(results[CEILING].values())).mean
-    ax.axhline(ceiling, color=GREY, ls=":", lw=1.5)
+    ax.axhline(last(results[CEILING]), color=GREY, ls=":", lw=1.5)
     label.log_ticks(ax, TICKS)
-    ax.set(xlabel=PAIRS, ylim=limits)
-    ends = {
-        short(method): list(curve.values())[-1].mean for method, curve in (shown | banded).items()
-    }
-    colours = {short(method): colour for method, colour in colours.items()}
-    label.ends(ax, ends | {CEILING: ceiling}, colours | {CEILING: GREY})
+    ax.set_xlabel(PAIRS)
+
+
+def names(ax: Axes, results: dict[str, Curve], methods: list[str]) -> None:
+    """The methods' names at the ends of their curves."""
+    ends = {short(method): last(results[method]) for method in methods}
+    label.ends(ax, ends, {short(method): colour_of(method) for method in methods})
+
+
+def last(curve: Curve) -> float:
+    """The mean at the largest number of pairs."""
+    return list(curve.values())[-1].mean
 
 
 def short(method: str) -> str:
-    """The name without what the panel's title says."""
+    """The name without what the panel's title says, and not too long to stand at a curve's end."""
+    method = "per user, from Bradley–Terry" if method == POOLED else method
     return method.removesuffix(", matched").removesuffix(", published")
+
+
+def leads(results: dict[str, dict[str, Interval]]) -> Figure:
+    """By how much LoRe is ahead of each method, a panel a crowd; left of the line it is behind.
+
+    Args:
+        results: title of a crowd -> method -> lead; the first method is on top.
+    """
+    fig, axes = plt.subplots(1, len(results), figsize=(11, 3.2), sharex=True, squeeze=False)
+    for ax, (title, of_crowd) in zip(axes[0], results.items(), strict=True):
+        rows = {method: {method: lead} for method, lead in of_crowd.items()}
+        plots.points(ax, rows, {method: colour_of(method) for method in rows})
+        plt.setp(ax.lines, markersize=6)  # some intervals are narrow
+        ax.axvline(0, color=BLUE, ls=":", lw=1.5)
+        ax.set_title(title)
+        ax.tick_params(labelleft=ax is axes[0, 0])
+    axes[0, len(results) // 2].set_xlabel("LoRe's accuracy minus the other's, of the same users")
+    return fig
 
 
 def live(results: dict[str, Curve], full: dict[str, Curve], title: str) -> Figure:
@@ -87,7 +119,6 @@ def live(results: dict[str, Curve], full: dict[str, Curve], title: str) -> Figur
             ax.plot(pairs, point.mean, "o", color=colour[name], ms=8, mec="white")
         ax.set_title(name, color=label.ink(colour[name]), weight="bold")
         label.log_ticks(ax, list(found))
-    axes[0, 0].set_ylim(0.55, 0.95)
     fig.suptitle(title, x=0.01, ha="left", size=12)
     fig.supxlabel(PAIRS, size=11)
     fig.supylabel(ACCURACY, size=11)
