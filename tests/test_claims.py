@@ -19,7 +19,6 @@ REGISTER = claims.read()
 LESSON = "notebooks/00_small.ipynb"
 TO_FILL = [
     "notebooks/05_a_few_shots.ipynb",
-    "notebooks/solutions/04_seen_and_unseen.ipynb",
     "notebooks/solutions/05_a_few_shots.ipynb",
 ]
 
