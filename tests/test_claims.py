@@ -17,19 +17,10 @@ from headless import ROOT
 
 REGISTER = claims.read()
 LESSON = "notebooks/00_small.ipynb"
-TO_FILL = [
-    "notebooks/solutions/04_seen_and_unseen.ipynb",
-]
 
 
 def row_name(claim):
     return f"{claim.document.removesuffix('.ipynb')}: {prose.plain(claim.says)[:50]}"
-
-
-def document(name):
-    reason = "claims.yml does not list its claims yet; when it does, take it off TO_FILL"
-    marks = pytest.mark.xfail(strict=True, reason=reason) if name in TO_FILL else ()
-    return pytest.param(name, marks=marks)
 
 
 @pytest.mark.parametrize("claim", REGISTER.claims, ids=row_name)
@@ -37,13 +28,9 @@ def test_a_claim_is_what_its_file_says(claim):
     assert claims.problems(claim, REGISTER) == []
 
 
-@pytest.mark.parametrize("name", [document(name) for name in claims.documents()])
+@pytest.mark.parametrize("name", claims.documents())
 def test_every_decimal_number_and_percentage_is_claimed_or_is_no_claim(name):
     assert claims.unclaimed(name, REGISTER) == []
-
-
-def test_what_is_to_be_filled_is_there():
-    assert set(TO_FILL) <= set(claims.documents())
 
 
 def test_every_claim_is_of_a_document_of_the_course():
@@ -415,7 +402,3 @@ def test_the_page_shows_no_interval_of_a_difference(course):
     lead = 'figure.LoRe.mean - figure["Bradley–Terry"].mean'
     row = {"says": "the lead is 0.17", "level": "exact", "numbers": {"0.17": lead}}
     assert "| 0.1678 |" in page(course(**row))
-
-
-def test_the_page_names_what_is_not_listed_yet(course):
-    assert f"Not listed yet: [{LESSON}]({LESSON})." in page(course())

@@ -11,7 +11,7 @@ import torch
 
 from lore_core.evaluation.bootstrap import Interval
 from lore_core.methods.registry import colour_of
-from lore_core.plotting import drawings, embeddings, label, plots, shots, style
+from lore_core.plotting import drawings, embeddings, generalisation, label, plots, shots, style
 from lore_core.tools import palette
 from lore_core.tools.palette import BLUE, GREY, ORANGE
 
@@ -137,6 +137,81 @@ def test_what_an_encoder_tells_of_a_trait_stands_in_the_trait_s_row(told):
 def test_what_an_embedding_tells_has_no_method_s_colour(told):
     drawn = [mpl.colors.to_rgb(line.get_color()) for ax in told for line in ax.lines]
     assert len(drawn) > 5 and all(red == green == blue for red, green, blue in drawn)
+
+
+METHODS = ["LoRe", "free weights", "Bradley–Terry", "known tastes", "another user's weights"]
+ACCURACIES = {name: Interval(0.9 - at / 10, 0.85, 0.95) for at, name in enumerate(METHODS)}
+RANKS = {"LoRe": {1: SURE, 12: LOPSIDED}, "free weights": {1: LOPSIDED, 12: SURE}}
+WHO = ["seen users", "new users"]
+LEADS = {row: {who: Interval(lead, lead - 0.1, lead + 0.1) for who in WHO}
+         for row, lead in (("calm", 0.3), ("random, noisy", -0.2))}  # fmt: skip
+
+
+@pytest.fixture
+def drawn():
+    """A function that gives the axes of a figure, and closes it afterwards."""
+    style.use()
+    figures = []
+
+    def axes(figure):
+        figures.append(figure)
+        return figure.axes
+
+    yield axes
+    for figure in figures:
+        plt.close(figure)
+
+
+def look(line):
+    return mpl.colors.to_hex(line.get_color()), line.get_marker()
+
+
+def marks(ax):
+    """Name in the legend -> how its marks look, and where they stand, from the first row on."""
+    lines, names = ax.get_legend_handles_labels()
+    at = {look(line): list(line.get_xdata()) for line in ax.lines if len(line.get_xdata())}
+    return {name: (look(line), at.get(look(line))) for line, name in zip(lines, names, strict=True)}
+
+
+def test_methods_of_one_colour_have_marks_of_their_own(drawn):
+    [ax] = drawn(generalisation.blocks({"a, b": ACCURACIES}))
+    looks = {name: how for name, (how, _) in marks(ax).items()}
+    assert list(looks) == METHODS and len(set(looks.values())) == len(METHODS)
+    colours = {name: colour for name, (colour, _) in looks.items()}
+    assert colours == {name: mpl.colors.to_hex(colour_of(name)) for name in METHODS}
+
+
+def test_encoders_stand_one_above_the_other_and_users_side_by_side(drawn):
+    worse = {name: Interval(one.mean - 0.05, 0.8, 0.9) for name, one in ACCURACIES.items()}
+    axes = drawn(generalisation.encoders({who: {"x": worse, "y": ACCURACIES} for who in WHO}))
+    assert [ax.get_title(loc="left").lower() for ax in axes] == WHO
+    assert [tick.get_text() for tick in axes[0].get_yticklabels()] == ["x", "y"]
+    assert axes[0].yaxis_inverted()
+    for ax in axes:
+        stand = marks(ax)["LoRe"][1]
+        assert stand == pytest.approx([worse["LoRe"].mean, ACCURACIES["LoRe"].mean])
+
+
+def test_a_lead_stands_in_the_row_of_its_accuracies_beside_a_line_at_none(drawn):
+    levels = {who: dict.fromkeys(LEADS, ACCURACIES) for who in WHO}
+    *left, right = drawn(generalisation.noise(levels, LEADS))
+    assert [ax.get_title(loc="left").lower() for ax in left] == WHO
+    assert [t.get_text() for t in left[0].get_yticklabels()] == ["calm", "random,\nnoisy"]
+    drawn_leads = marks(right)
+    assert list(drawn_leads) == WHO
+    assert all(at == pytest.approx([0.3, -0.2]) for _, at in drawn_leads.values())
+    dotted = [line for line in right.lines if line.get_linestyle() == ":"]
+    assert [set(line.get_xdata()) for line in dotted] == [{0}]
+
+
+@pytest.mark.parametrize("draw", [generalisation.ranks, generalisation.simplex])
+def test_the_two_lines_of_a_panel_are_named_and_the_second_is_dashed(draw, drawn):
+    axes = drawn(draw({"one": RANKS, "other": RANKS}))
+    assert [ax.get_title(loc="left") for ax in axes] == ["One", "Other"]
+    for ax in axes:
+        assert [text.get_text() for text in ax.get_legend().get_texts()] == list(RANKS)
+        assert [line.is_dashed() for line in ax.lines] == [False, True]
+        assert [tick.get_text() for tick in ax.get_xticklabels()] == ["1", "12"]
 
 
 def test_everybody_is_counted_once_in_a_histogram(ax):

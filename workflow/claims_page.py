@@ -5,7 +5,7 @@ from typing import Any
 
 import formulas
 import prose
-from claims import LEVELS, Claim, Register, documents, unclaimed
+from claims import LEVELS, Claim, Register, documents
 
 HEAD = """# Claims
 
@@ -29,9 +29,6 @@ def page(register: Register) -> str:
     """All claims, document by document, then the names that their formulas use."""
     listed = [document for document in documents(register.root) if rows(document, register)]
     parts = [HEAD, count(register), *(section(document, register) for document in listed)]
-    missing = [d for d in documents(register.root) if d not in listed and unclaimed(d, register)]
-    if missing:
-        parts.insert(2, f"Not listed yet: {', '.join(link(document) for document in missing)}.\n")
     return "\n".join([*parts, names(register)])
 
 
