@@ -330,13 +330,23 @@ def few_shot():
     plt.close(figure)
 
 
-def test_names_stand_at_the_ends_of_their_curves_in_every_panel(few_shot):
-    ends = {shots.short(method): curve[50].mean for method, curve in CURVES.items()}
-    for ax in few_shot:
-        assert "known tastes" in [name.get_text() for name in ax.texts]
-        for name in ax.texts:
-            height = ax.transLimits.inverted().transform((1, name.get_position()[1]))[1]
-            assert height == pytest.approx(ends[name.get_text()], abs=0.005)
+def looks(line):
+    return mpl.colors.to_hex(line.get_color()), line.is_dashed()
+
+
+def test_one_legend_names_every_curve_of_all_panels_in_its_colour(few_shot):
+    [key] = few_shot[0].figure.legends
+    words = [text.get_text() for text in key.get_texts()]
+    named = {word: looks(line) for word, line in zip(words, key.get_lines(), strict=True)}
+    assert words == ["LoRe", "free weights", "PAL-B", "known tastes"]
+    assert set(named.values()) == {looks(line) for ax in few_shot for line in ax.lines}
+    assert named["LoRe"] != named["free weights"]
+
+
+def test_crowds_have_axes_of_their_own(drawn):
+    crowds = {"differ": CURVES, "alike": CURVES}
+    differ, alike = drawn(shots.crowds(crowds, ["LoRe", "free weights"], {"alike": 0.75}))
+    assert differ.get_ylim()[0] < 0.7 and alike.get_ylim()[0] == 0.75
 
 
 def test_panels_of_few_shot_curves_can_be_compared(few_shot):

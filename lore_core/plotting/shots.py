@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from lore_core.evaluation.bootstrap import Interval
 from lore_core.methods.registry import colour_of
@@ -11,8 +12,7 @@ from lore_core.tools.palette import BLUE, GREY
 
 Curve = dict[int, Interval]
 BANDS = ("LoRe", "Bradley–Terry")  # of the others no interval is drawn
-POOLED = "one model per user, from Bradley–Terry"
-DASHED = ("free weights", POOLED)  # the second curve of a colour
+DASHED = ("free weights", "one model per user, from Bradley–Terry")  # the second curve of a colour
 CEILING = "known tastes"
 TICKS = [1, 2, 5, 9, 20, 50]
 PAIRS = "pairs that a new user gives"
@@ -20,39 +20,44 @@ ACCURACY = "accuracy of unseen users"
 
 
 def few_shot(results: dict[str, Curve], panels: dict[str, list[str]]) -> Figure:
-    """One curve per method, in panels of one crowd.
+    """One curve per method, in panels of one crowd with one axis of accuracy.
 
     Args:
         results: method -> pairs -> accuracy, "known tastes" among them.
         panels: title -> the methods to show there.
     """
-    return side_by_side({title: (results, methods) for title, methods in panels.items()})
-
-
-def crowds(results: dict[float, dict[str, Curve]], methods: list[str]) -> Figure:
-    """The same methods in several crowds.
-
-    Args:
-        results: concentration -> method -> pairs -> accuracy.
-        methods: to show.
-    """
-    return side_by_side({f"Concentration {c:g}": (found, methods) for c, found in results.items()})
-
-
-def side_by_side(panels: dict[str, tuple[dict[str, Curve], list[str]]]) -> Figure:
-    """Panels with one axis of accuracy.
-
-    Args:
-        panels: title -> results, and the methods to show.
-    """
-    fig, axes = plt.subplots(1, len(panels), figsize=(11, 5), sharey=True, squeeze=False)
-    for ax, (title, (results, methods)) in zip(axes[0], panels.items(), strict=True):
+    fig, axes = side_by_side(list(panels), sharey=True)
+    for ax, methods in zip(axes, panels.values(), strict=True):
         panel(ax, results, methods)
-        ax.set_title(title)
-    for ax, (results, methods) in zip(axes[0], panels.values(), strict=True):
-        names(ax, results, [*methods, CEILING])  # the axes have their final limits now
-    axes[0, 0].set_ylabel(ACCURACY)
+    legend(fig, [method for methods in panels.values() for method in methods])
     return fig
+
+
+def crowds(
+    results: dict[str, dict[str, Curve]], methods: list[str], bottoms: dict[str, float]
+) -> Figure:
+    """The same methods in several crowds, each with its own axis of accuracy.
+
+    Args:
+        results: title of a crowd -> method -> pairs -> accuracy.
+        methods: to show.
+        bottoms: title -> where its axis begins; what lies below is cut off.
+    """
+    fig, axes = side_by_side(list(results), sharey=False)
+    for ax, (title, found) in zip(axes, results.items(), strict=True):
+        panel(ax, found, methods)
+        ax.set_ylim(bottom=bottoms.get(title))
+    legend(fig, methods)
+    return fig
+
+
+def side_by_side(titles: list[str], sharey: bool) -> tuple[Figure, list[Axes]]:
+    """Panels with these titles; the first says what the axis is."""
+    fig, axes = plt.subplots(1, len(titles), figsize=(11, 4.5), sharey=sharey, squeeze=False)
+    for ax, title in zip(axes[0], titles, strict=True):
+        ax.set_title(title)
+    axes[0, 0].set_ylabel(ACCURACY)
+    return fig, list(axes[0])
 
 
 def panel(ax: Axes, results: dict[str, Curve], methods: list[str]) -> None:
@@ -62,25 +67,27 @@ def panel(ax: Axes, results: dict[str, Curve], methods: list[str]) -> None:
     banded = {method: shown.pop(method) for method in BANDS if method in shown}
     plots.curves(ax, shown, colours, dashed=DASHED, bands=False)
     plots.curves(ax, banded, colours)
-    ax.axhline(last(results[CEILING]), color=GREY, ls=":", lw=1.5)
+    *_, ceiling = results[CEILING].values()
+    ax.axhline(ceiling.mean, color=GREY, ls=":", lw=1.5)
     label.log_ticks(ax, TICKS)
     ax.set_xlabel(PAIRS)
 
 
-def names(ax: Axes, results: dict[str, Curve], methods: list[str]) -> None:
-    """The methods' names at the ends of their curves."""
-    ends = {short(method): last(results[method]) for method in methods}
-    label.ends(ax, ends, {short(method): colour_of(method) for method in methods})
+def legend(fig: Figure, methods: list[str]) -> None:
+    """One for all panels, below them: every name once, beside its line."""
+    lines = {short(method): line_of(method) for method in methods}
+    lines[CEILING] = Line2D([], [], color=GREY, ls=":", lw=1.5)
+    fig.legend([*lines.values()], [*lines], loc="outside lower center", ncols=4)
 
 
-def last(curve: Curve) -> float:
-    """The mean at the largest number of pairs."""
-    return list(curve.values())[-1].mean
+def line_of(method: str) -> Line2D:
+    """How a method's curve looks."""
+    dashes = (0, (3, 1.5)) if method in DASHED else "-"
+    return Line2D([], [], color=colour_of(method), ls=dashes, marker="o", mec="white")
 
 
 def short(method: str) -> str:
-    """The name without what the panel's title says, and not too long to stand at a curve's end."""
-    method = "per user, from Bradley–Terry" if method == POOLED else method
+    """The name without what the panel's title says."""
     return method.removesuffix(", matched").removesuffix(", published")
 
 
@@ -110,7 +117,7 @@ def live(results: dict[str, Curve], full: dict[str, Curve], title: str) -> Figur
         full: the same methods in the full comparison.
         title: what one sees.
     """
-    fig, axes = plt.subplots(2, 3, figsize=(8.5, 5), sharex=True, sharey=True)
+    fig, axes = plt.subplots(1, len(results), figsize=(11, 3), sharey=True, squeeze=False)
     for ax, (name, found) in zip(axes.flat, results.items(), strict=True):
         colour = {name: colour_of(name)}
         ax.plot(list(full[name]), [point.mean for point in full[name].values()], color=colour[name])
