@@ -1,7 +1,7 @@
 """Figures: drawn on the axes they are given, saved whole, and the same bytes each time."""
 
-import json
 import io
+import json
 import re
 
 import matplotlib as mpl
