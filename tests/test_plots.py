@@ -1,5 +1,6 @@
 """Figures: drawn on the axes they are given, saved whole, and the same bytes each time."""
 
+import io
 import json
 import re
 
@@ -11,7 +12,16 @@ import torch
 
 from lore_core.evaluation.bootstrap import Interval
 from lore_core.methods.registry import colour_of
-from lore_core.plotting import drawings, embeddings, generalisation, label, plots, shots, style
+from lore_core.plotting import (
+    drawings,
+    embeddings,
+    generalisation,
+    label,
+    plots,
+    shots,
+    style,
+    training,
+)
 from lore_core.tools import palette
 from lore_core.tools.palette import BLUE, GREY, ORANGE
 
@@ -202,6 +212,8 @@ def test_a_lead_stands_in_the_row_of_its_accuracies_beside_a_line_at_none(drawn)
     assert all(at == pytest.approx([0.3, -0.2]) for _, at in drawn_leads.values())
     dotted = [line for line in right.lines if line.get_linestyle() == ":"]
     assert [set(line.get_xdata()) for line in dotted] == [{0}]
+    below = [[text.get_text() for text in of.get_texts()] for of in right.figure.legends]
+    assert below == [METHODS, WHO] and right.get_legend() is None
 
 
 @pytest.mark.parametrize("draw", [generalisation.ranks, generalisation.simplex])
@@ -212,6 +224,33 @@ def test_the_two_lines_of_a_panel_are_named_and_the_second_is_dashed(draw, drawn
         assert [text.get_text() for text in ax.get_legend().get_texts()] == list(RANKS)
         assert [line.is_dashed() for line in ax.lines] == [False, True]
         assert [tick.get_text() for tick in ax.get_xticklabels()] == ["1", "12"]
+
+
+@pytest.mark.parametrize("draw", [generalisation.ranks, generalisation.simplex])
+def test_every_interval_of_a_panel_stands_by_its_own_mark_and_apart_from_the_other_s(draw, drawn):
+    [ax] = drawn(draw({"one": RANKS}))
+    bars = [bar for of in ax.collections for bar in of.get_segments()]
+    marked = [at for line in ax.lines for at in line.get_xdata()]
+    assert [bar[0, 0] for bar in bars] == pytest.approx(marked) and len(set(marked)) == 4
+    heights = [tuple(bar[:, 1]) for bar in bars]
+    assert heights == [(at.low, at.high) for curve in RANKS.values() for at in curve.values()]
+
+
+def test_two_recipes_that_learn_all_training_pairs_are_both_seen(drawn):
+    perfect, lower = Interval(1, 1, 1), Interval(0.86, 0.83, 0.89)
+    parts = {"training pairs": perfect, "unseen prompts": lower}
+    curves = {f"{recipe} recipe, {part}": {5: height, 15: height}
+              for recipe in ("default", "paper's") for part, height in parts.items()}  # fmt: skip
+    [ax] = drawn(training.overfitting(curves))
+    one, other = [line for line in ax.lines if line.is_dashed()]
+    assert one.get_color() != other.get_color()
+    picture = io.StringIO()
+    ax.figure.savefig(picture, format="svg")
+    starts = re.findall(r"stroke-dashoffset: ([\d.]+)", picture.getvalue())
+    assert len({*starts}) == 2, "the dashes of one lie in the gaps of the other"
+    low, high = ax.get_ylim()
+    assert 0.7 < low <= 0.83 and 1 <= high < 1.05
+    assert {text.get_text() for text in ax.texts} == {*curves}
 
 
 def test_everybody_is_counted_once_in_a_histogram(ax):

@@ -19,6 +19,7 @@ MARKERS = {  # of methods that share a colour with another one
     "free weights": "s",
 }
 OF_USERS = ["o", "s", "^"]  # seen users; unseen ones, with several pairs and with one
+ASIDE = 1.06  # how far, on a logarithmic axis, the second curve stands from the first
 SIZE = 5.5  # of marks: small enough to leave intervals of a hundredth visible
 
 
@@ -66,12 +67,25 @@ def simplex(equal: dict[str, Curves]) -> Figure:
 
 
 def by_rank(ax: Axes, lines: Curves, across: str) -> None:
-    """Two curves of LoRe's colour over a logarithmic axis of ranks, the second one dashed."""
-    plots.curves(ax, lines, dict.fromkeys(lines, BLUE), dashed=list(lines)[1:])
-    label.log_ticks(ax, list(next(iter(lines.values()))))
+    """Two curves of LoRe's colour over a logarithmic axis of ranks, the second one dashed.
+
+    The second one stands a little to the right, so that its intervals can be told from the first's.
+    """
+    first, second = lines.items()
+    moved = dict([first, (second[0], {rank * ASIDE: at for rank, at in second[1].items()})])
+    plots.curves(ax, moved, dict.fromkeys(lines, BLUE), dashed=[second[0]], bands=False)
+    for curve in moved.values():
+        bars(ax, curve)
+    label.log_ticks(ax, list(first[1]))
     ax.set(xlabel=across)
     ax.yaxis.set_major_locator(plt.MultipleLocator(0.05))
     ax.legend(ax.lines, list(lines), loc="lower right", handlelength=3)
+
+
+def bars(ax: Axes, curve: dict[float, Interval]) -> None:
+    """The intervals of a curve, as upright bars."""
+    lows, highs = ([getattr(at, end) for at in curve.values()] for end in ("low", "high"))
+    ax.vlines(list(curve), lows, highs, color=BLUE, lw=3, alpha=0.4)
 
 
 def encoders(read_by: dict[str, dict[str, dict[str, Interval]]]) -> Figure:
@@ -104,7 +118,8 @@ def noise(levels: dict[str, Rows], leads: Rows) -> Figure:
         coin(ax)
         ax.set(xlabel="accuracy", xlim=(0.48, 1))
     differences(right, leads)
-    key(fig, left[0], 3)
+    key(fig, left[0], 3, "left")
+    key(fig, right, 3, "right")
     return fig
 
 
@@ -115,7 +130,7 @@ def differences(ax: Axes, leads: Rows) -> None:
     ax.axvline(0, color=GREY, ls=":", lw=1.5)
     ax.set(title="LoRe minus Bradley–Terry", xlabel="difference, user by user")
     plt.setp(ax.lines, markersize=SIZE)
-    ax.legend(loc="lower right")
+    ax.get_legend().remove()
 
 
 def panels(axes: list[Axes], of: dict[str, Rows], apart: float) -> None:
@@ -145,6 +160,7 @@ def coin(ax: Axes) -> None:
     ax.text(0.505, ax.get_ylim()[0] - 0.05, "coin", size=10, color=GREY)
 
 
-def key(fig: Figure, ax: Axes, columns: int) -> None:
-    """One legend for all panels of methods, below them."""
-    fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=columns)
+def key(fig: Figure, ax: Axes, columns: int, side: str = "center") -> None:
+    """A legend of the marks of a panel, below all panels."""
+    place = {"loc": f"outside lower {side}", "ncols": columns, "handletextpad": 0.1}
+    fig.legend(*ax.get_legend_handles_labels(), **place)
