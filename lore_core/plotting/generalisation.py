@@ -1,5 +1,7 @@
 """The figures of lesson 4: four blocks of tests, ranks, the simplex, encoders and noise."""
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -11,7 +13,7 @@ from lore_core.plotting import label, plots
 from lore_core.tools.palette import BLUE, GREY
 
 Rows = dict[str, dict[str, Interval]]
-Curves = dict[str, dict[int, Interval]]
+Curves = dict[str, dict[float, Interval]]
 MARKERS = {  # of methods that share a colour with another one
     "another user's weights": "X",
     "reference": "D",
@@ -71,12 +73,13 @@ def by_rank(ax: Axes, lines: Curves, across: str) -> None:
 
     The second one stands a little to the right, so that its intervals can be told from the first's.
     """
-    first, second = lines.items()
-    moved = dict([first, (second[0], {rank * ASIDE: at for rank, at in second[1].items()})])
-    plots.curves(ax, moved, dict.fromkeys(lines, BLUE), dashed=[second[0]], bands=False)
+    first, second = lines
+    aside = {rank * ASIDE: at for rank, at in lines[second].items()}
+    moved = {first: lines[first], second: aside}
+    plots.curves(ax, moved, dict.fromkeys(lines, BLUE), dashed=[second], bands=False)
     for curve in moved.values():
         bars(ax, curve)
-    label.log_ticks(ax, list(first[1]))
+    label.log_ticks(ax, list(lines[first]))
     ax.set(xlabel=across)
     ax.yaxis.set_major_locator(plt.MultipleLocator(0.05))
     ax.legend(ax.lines, list(lines), loc="lower right", handlelength=3)
@@ -130,7 +133,7 @@ def differences(ax: Axes, leads: Rows) -> None:
     ax.axvline(0, color=GREY, ls=":", lw=1.5)
     ax.set(title="LoRe minus Bradley–Terry", xlabel="difference, user by user")
     plt.setp(ax.lines, markersize=SIZE)
-    ax.get_legend().remove()
+    without_legend(ax)
 
 
 def panels(axes: list[Axes], of: dict[str, Rows], apart: float) -> None:
@@ -138,7 +141,13 @@ def panels(axes: list[Axes], of: dict[str, Rows], apart: float) -> None:
     for ax, (who, rows) in zip(axes, of.items(), strict=True):
         marks(ax, rows, apart)
         ax.set_title(who[0].upper() + who[1:])
-        ax.get_legend().remove()
+        without_legend(ax)
+
+
+def without_legend(ax: Axes) -> None:
+    """The panel without the legend that its marks brought; `key` makes one for all panels."""
+    if legend := ax.get_legend():
+        legend.remove()
 
 
 def marks(ax: Axes, rows: Rows, apart: float) -> None:
@@ -162,5 +171,5 @@ def coin(ax: Axes) -> None:
 
 def key(fig: Figure, ax: Axes, columns: int, side: str = "center") -> None:
     """A legend of the marks of a panel, below all panels."""
-    place = {"loc": f"outside lower {side}", "ncols": columns, "handletextpad": 0.1}
-    fig.legend(*ax.get_legend_handles_labels(), **place)
+    place: dict[str, Any] = {"loc": f"outside lower {side}", "ncols": columns}
+    fig.legend(*ax.get_legend_handles_labels(), handletextpad=0.1, **place)

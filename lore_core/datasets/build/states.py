@@ -78,7 +78,7 @@ def build(
     }
     about = {"commit": COMMIT, "model": called(model), "generators": list(generators)}
     reading = {"layer": layer, "pooling": pooling, "kind": kind}
-    path = Path(out or states_file(FILE, encoder(model, **reading)))
+    path = Path(out or states_file(FILE, encoder(model, layer, pooling, kind)))
     write(path, tensors, about | reading)
     return path
 
