@@ -386,11 +386,13 @@ def test_crowds_have_axes_of_their_own(drawn):
     crowds = {"differ": CURVES, "alike": CURVES}
     differ, alike = drawn(shots.crowds(crowds, ["LoRe", "free weights"], {"alike": 0.75}))
     assert differ.get_ylim()[0] < 0.7 and alike.get_ylim()[0] == 0.75
+    assert differ.get_ylabel() == shots.ACCURACY
 
 
 def test_panels_of_few_shot_curves_can_be_compared(few_shot):
     one, other = few_shot
     assert one.get_ylim() == other.get_ylim()
+    assert one.get_ylabel() == shots.ACCURACY
 
 
 def test_free_weights_can_be_told_from_lore(few_shot):

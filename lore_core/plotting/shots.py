@@ -29,6 +29,7 @@ def few_shot(results: dict[str, Curve], panels: dict[str, list[str]]) -> Figure:
     fig, axes = side_by_side(list(panels), sharey=True)
     for ax, methods in zip(axes, panels.values(), strict=True):
         panel(ax, results, methods)
+    axes[0].set_ylabel(ACCURACY)
     legend(fig, [method for methods in panels.values() for method in methods])
     return fig
 
@@ -47,16 +48,16 @@ def crowds(
     for ax, (title, found) in zip(axes, results.items(), strict=True):
         panel(ax, found, methods)
         ax.set_ylim(bottom=bottoms.get(title))
+    axes[0].set_ylabel(ACCURACY)
     legend(fig, methods)
     return fig
 
 
 def side_by_side(titles: list[str], sharey: bool) -> tuple[Figure, list[Axes]]:
-    """Panels with these titles; the first says what the axis is."""
+    """Panels with these titles."""
     fig, axes = plt.subplots(1, len(titles), figsize=(11, 4.5), sharey=sharey, squeeze=False)
     for ax, title in zip(axes[0], titles, strict=True):
         ax.set_title(title)
-    axes[0, 0].set_ylabel(ACCURACY)
     return fig, list(axes[0])
 
 
