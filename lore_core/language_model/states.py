@@ -57,11 +57,12 @@ def read_states(
     key = [decoder.fingerprint, *(check_layer(layer, decoder.n_layers) for layer in layers)]
     bar = tqdm(total=sum(turn.stop for turn in checked), unit="token", disable=not progress)
     parts = []
-    for shard in shards(checked):
+    todo = list(shards(checked))
+    for shard in todo:
         mine = [[checked[row] for row in batch] for batch in shard]
         parts.append(_shard(mine, decoder, layers, key, Path(cache)))
         bar.update(sum(turn.stop for batch in mine for turn in batch))
-    order = torch.tensor([row for shard in shards(checked) for batch in shard for row in batch])
+    order = torch.tensor([row for shard in todo for batch in shard for row in batch])
     return torch.cat(parts)[order.argsort()]
 
 
@@ -70,9 +71,8 @@ def shards(turns: Sequence[Turn]) -> Iterator[list[list[int]]]:
 
     They depend on the chats alone: an interruption does not change who is read with whom.
     """
-    order = sorted(
-        range(len(turns)), key=lambda row: -turns[row].stop
-    )  # stable: ties stay in order
+    # Ties stay in order: a sort in Python is stable.
+    order = sorted(range(len(turns)), key=lambda row: -turns[row].stop)
     batches: list[list[int]] = []
     room = 0
     for row in order:

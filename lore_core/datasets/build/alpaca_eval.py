@@ -12,11 +12,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lore_core.datasets import download
 from lore_core.datasets.alpaca_eval import FILE
 from lore_core.datasets.build import sheet, traits
 from lore_core.datasets.build.embedded import MODEL, embed_pairs, encoder
-from lore_core.datasets.build.texts import ADDRESS, COMMIT, GENERATORS, ids, join
+from lore_core.datasets.build.texts import COMMIT, GENERATORS, bring, ids
 from lore_core.tools import checksums, extra, tensor_files
 from lore_core.tools.paths import DATA
 
@@ -55,10 +54,7 @@ def build(
     for module in ("textstat", "sklearn"):  # said now, not after minutes of embedding
         extra.needed(module, "the build")
     name, folder = encoder(model)
-    expected = checksums.read_sums(sums)
-    if source is None:
-        download.fetch(ADDRESS, cache, expected, progress)
-    instructions, responses, preference = join(source or cache, expected, generators)
+    instructions, responses, preference = bring(source, cache, sums, generators, progress)
     alone, embeddings = embed_pairs(instructions, responses, folder, cache, progress)
     values, scale = traits.standardise(traits.measure(responses, preference, progress))
     prompt = torch.arange(len(instructions), dtype=torch.int32)
@@ -92,12 +88,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise SystemExit(f"alpaca_eval: {error}") from error
 
 
+def write_checked(path: Path, tensors: dict[str, Tensor], about: dict) -> None:
+    """Write a data file, and its checksum beside it."""
+    content = tensor_files.packed(tensors, about)
+    checksums.write(path, content)
+    line = f"{checksums.sha256(content)}  {path.name}\n"
+    checksums.write(path.with_suffix(".sha256"), line.encode())
+
+
 def write(out: Path, tensors: dict[str, Tensor], about: dict) -> None:
     """Write the data file, its checksum beside it, and the tables of the sheet beside both."""
-    content = tensor_files.packed(tensors, about)
-    checksums.write(out, content)
-    line = f"{checksums.sha256(content)}  {out.name}\n"
-    checksums.write(out.with_suffix(".sha256"), line.encode())
+    write_checked(out, tensors, about)
     sheet.update(out.parent / "README.md", "tables", lambda: sheet.tables(tensors, about))
 
 

@@ -17,8 +17,8 @@ from torch import Tensor
 from lore_core.datasets import alpaca_eval
 from lore_core.datasets.build.alpaca_eval import CACHE, SUMS
 from lore_core.datasets.build.probe import centred, decodability_of_folds
-from lore_core.datasets.build.states import repeated, standardised, texts
-from lore_core.datasets.build.texts import GENERATORS
+from lore_core.datasets.build.states import repeated, standardised
+from lore_core.datasets.build.texts import GENERATORS, bring
 from lore_core.language_model import weights
 from lore_core.language_model.chat import turns
 from lore_core.language_model.decoder import Decoder
@@ -46,7 +46,7 @@ def build(
     """
     measured = alpaca_eval.load(encoder="minilm")
     rows = torch.isin(measured.prompt, always_seen(measured, SEEDS)).nonzero().flatten()
-    prompts, responses = texts(source, cache, SUMS, GENERATORS, progress)
+    prompts, responses, _ = bring(source, cache, SUMS, GENERATORS, progress)
     asked = repeated(prompts, len(GENERATORS))
     decoder = Decoder.load(model or weights.make())
     chats = turns(decoder.tokenizer, [asked[r] for r in rows], [responses[r] for r in rows])

@@ -13,16 +13,16 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lore_core.datasets import alpaca_eval, download
+from lore_core.datasets import alpaca_eval
 from lore_core.datasets.alpaca_eval import FILE, states_file
 from lore_core.datasets.build import sheet
-from lore_core.datasets.build.alpaca_eval import CACHE, SUMS
-from lore_core.datasets.build.texts import ADDRESS, COMMIT, GENERATORS, join
+from lore_core.datasets.build.alpaca_eval import CACHE, SUMS, write_checked
+from lore_core.datasets.build.texts import COMMIT, GENERATORS, bring
 from lore_core.language_model import weights
 from lore_core.language_model.chat import turns
 from lore_core.language_model.decoder import KINDS, Decoder
 from lore_core.language_model.states import POOLINGS, read_states
-from lore_core.tools import checks, checksums, tensor_files
+from lore_core.tools import checks
 
 LAYER = 20  # see `layers.py`, which compares all of them
 POOLING = "mean"
@@ -64,7 +64,7 @@ def build(
         ValueError: a text is not the expected one, or there is no such layer or pooling.
     """
     checks.one_of("pooling", pooling, POOLINGS)
-    prompts, responses = texts(source, cache, sums, generators, progress)
+    prompts, responses, _ = bring(source, cache, sums, generators, progress)
     decoder = Decoder.load(model or weights.make(), up_to=layer, kind=kind)
     chats = turns(decoder.tokenizer, repeated(prompts, len(generators)), responses)
     states = read_states(chats, decoder, [layer], Path(cache) / "states", progress)[:, 0]
@@ -81,21 +81,6 @@ def build(
     path = Path(out or states_file(FILE, encoder(model)))
     write(path, tensors, about | reading)
     return path
-
-
-def texts(
-    source: Path | str | None,
-    cache: Path | str,
-    sums: Path | str,
-    generators: Sequence[str],
-    progress: bool,
-) -> tuple[list[str], list[str]]:
-    """P prompts and P * C responses, from a folder or from their public address."""
-    expected = checksums.read_sums(sums)
-    if source is None:
-        download.fetch(ADDRESS, cache, expected, progress)
-    prompts, responses, _ = join(source or cache, expected, generators)
-    return prompts, responses
 
 
 def repeated(prompts: list[str], n: int) -> list[str]:
@@ -126,10 +111,7 @@ def encoder(model: Path | str | None) -> str:
 
 def write(path: Path, tensors: dict[str, Tensor], about: dict) -> None:
     """Write the file, its checksum beside it, and its tables in the data sheet beside both."""
-    content = tensor_files.packed(tensors, about)
-    checksums.write(path, content)
-    line = f"{checksums.sha256(content)}  {path.name}\n"
-    checksums.write(path.with_suffix(".sha256"), line.encode())
+    write_checked(path, tensors, about)
     sheet.update(path.parent / "README.md", "states", lambda: tables(tensors, about, path.parent))
 
 

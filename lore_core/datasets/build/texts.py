@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from lore_core.datasets import download
 from lore_core.tools import checksums
 
 COMMIT = "cd543a149df89434d8a54582c0151c0b945c3d20"
@@ -50,6 +51,28 @@ def join(
     rows = [answers[instruction] for instruction in instructions for answers in models]
     responses, preference = zip(*rows, strict=True)
     return instructions, list(responses), torch.tensor(preference, dtype=torch.float64)
+
+
+def bring(
+    source: Path | str | None,
+    cache: Path | str,
+    sums: Path | str,
+    generators: Sequence[str],
+    progress: bool,
+) -> tuple[list[str], list[str], Tensor]:
+    """What `join` returns, from a folder or, without one, from the public address.
+
+    Args:
+        source: folder with the texts; without it they are downloaded into `cache`.
+        cache: folder for downloads.
+        sums: checksum file of the texts.
+        generators: as in `join`.
+        progress: show a bar.
+    """
+    expected = checksums.read_sums(sums)
+    if source is None:
+        download.fetch(ADDRESS, cache, expected, progress)
+    return join(source or cache, expected, generators)
 
 
 def ids(texts: list[str]) -> Tensor:
