@@ -217,6 +217,13 @@ def test_the_unit_of_the_embeddings_changes_no_prediction_of_a_reference():
     torch.testing.assert_close(30 * embeddings @ other, embeddings @ one)
 
 
+def test_a_constant_added_to_embeddings_or_scores_changes_no_reference():
+    embeddings, score = normal(60, 5), normal(60)
+    moved = reference_direction(embeddings + 3, score - 7)
+    here = reference_direction(embeddings, score)
+    torch.testing.assert_close(moved, here, atol=1e-9, rtol=1e-7)
+
+
 def test_reference_direction_finds_the_direction_of_a_linear_score():
     embeddings, truth = normal(50, 6), normal(6, seed=1)
     direction = reference_direction(embeddings, embeddings @ truth + 5, ridge=1e-9)

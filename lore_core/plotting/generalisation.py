@@ -46,12 +46,7 @@ def ranks(sweep: dict[str, Curves]) -> Figure:
     Args:
         sweep: crowd -> who -> rank -> accuracy on unseen prompts.
     """
-    fig, axes = plt.subplots(1, len(sweep), figsize=(10, 3.7), sharey=True, squeeze=False)
-    for ax, (crowd, lines) in zip(axes[0], sweep.items(), strict=True):
-        by_rank(ax, lines, "rank K")
-        ax.set_title(crowd[0].upper() + crowd[1:])
-    axes[0, 0].set_ylabel("accuracy on unseen prompts")
-    return fig
+    return panels_by_rank(sweep, "rank K")
 
 
 def simplex(equal: dict[str, Curves]) -> Figure:
@@ -60,10 +55,15 @@ def simplex(equal: dict[str, Curves]) -> Figure:
     Args:
         equal: who -> method -> columns -> accuracy on unseen prompts.
     """
-    fig, axes = plt.subplots(1, len(equal), figsize=(10, 3.7), sharey=True, squeeze=False)
-    for ax, (who, lines) in zip(axes[0], equal.items(), strict=True):
-        by_rank(ax, lines, "columns K")
-        ax.set_title(who[0].upper() + who[1:])
+    return panels_by_rank(equal, "columns K")
+
+
+def panels_by_rank(of: dict[str, Curves], across: str) -> Figure:
+    """A panel of two curves over ranks for each title, with one axis of accuracy."""
+    fig, axes = plt.subplots(1, len(of), figsize=(10, 3.7), sharey=True, squeeze=False)
+    for ax, (title, lines) in zip(axes[0], of.items(), strict=True):
+        by_rank(ax, lines, across)
+        ax.set_title(title[0].upper() + title[1:])
     axes[0, 0].set_ylabel("accuracy on unseen prompts")
     return fig
 
