@@ -24,7 +24,7 @@ from lore_core.evaluation.study import SEEN, UNSEEN
 from lore_core.evaluation.synthetic import Crowd
 from lore_core.evaluation.utility import true_utility
 from lore_core.methods import LoRe, MeanDifference, PerUser, Reference, bradley_terry
-from lore_core.methods.registry import REGISTRY
+from lore_core.methods.registry import PUBLISHED, REGISTRY
 from lore_core.tools import palette
 
 CROWD = Crowd(concentration=0.1, n_seen=20, n_unseen=12, n_pairs=15, pool=9)
@@ -341,10 +341,15 @@ def test_in_the_full_comparison_everybody_has_six_to_nine_candidates_or_is_as_pu
 
 @pytest.mark.parametrize("name", REGISTRY)
 def test_a_label_says_the_settings_that_tell_a_candidate_from_the_others(name):
-    """A label such as "rank 6, layers 0" names fields and their values."""
-    for label, method in REGISTRY[name].candidates.items():
-        for setting in label.split(", ") if len(REGISTRY[name].candidates) > 1 else ():
+    """A label such as "rank 6, rate 0.001" names fields and their values."""
+    candidates = REGISTRY[name].candidates
+    for label, method in candidates.items() if len(candidates) > 1 else ():
+        for setting in label.split(", ") if label != PUBLISHED else ():
             assert setting.replace(" ", "=", 1) in str(method)
+
+
+def test_what_is_called_as_published_is_what_is_published():
+    assert REGISTRY["vpl"].candidates[PUBLISHED] == REGISTRY["vpl_published"].candidates[PUBLISHED]
 
 
 def test_methods_of_one_family_share_a_colour():

@@ -71,6 +71,8 @@ LIKE_LORE = NewUser(
     learning_rate=0.3, epochs=40, batch=None, random=False, prior=FEW_SHOT.prior or 0.0
 )
 VPL_HERE = VPL(
+    latent=64,
+    kl=1e-4,
     cycle=None,
     context=(1, 20),
     users=16,
@@ -95,19 +97,19 @@ def free_weights(rank: int) -> FreeWeights:
     return FreeWeights(rank, ridge_basis=RIDGES, ridge_weights=0.03, prior=0.3)
 
 
-def vpl(hidden: int, latent: int, kl: float = 1e-4, rate: float = 3e-4) -> VPL:
-    """VPL with other widths and another learning rate, trained as these data need it."""
-    return replace(VPL_HERE, hidden=hidden, latent=latent, kl=kl, learning_rate=rate)
+def vpl(hidden: int, rate: float = 3e-4) -> VPL:
+    """VPL of another width and learning rate, trained as these data need it."""
+    return replace(VPL_HERE, hidden=hidden, learning_rate=rate)
 
 
-def pal_a(rank: int, layers: int, rate: float = 1e-3) -> PAL:
-    """Ideal points with so many prototypes and layers, trained as these data need it."""
-    return replace(PAL_HERE, form=PALAModel, rank=rank, layers=layers, projector_rate=rate)
+def pal_a(rank: int, rate: float = 1e-3) -> PAL:
+    """Ideal points with so many prototypes, trained as these data need it."""
+    return replace(PAL_HERE, form=PALAModel, rank=rank, layers=0, projector_rate=rate)
 
 
-def pal_b(rank: int, width: int, rate: float = 5e-4) -> PAL:
-    """Prompt-dependent prototypes of another width, trained as these data need it."""
-    here = replace(PAL_HERE, form=PALBModel, rank=rank, width=width, decay=0.1)
+def pal_b(rank: int, rate: float = 5e-4) -> PAL:
+    """So many prototypes that depend on the prompt, trained as these data need it."""
+    here = replace(PAL_HERE, form=PALBModel, rank=rank, width=256, decay=0.1)
     return replace(here, projector_rate=rate, scale_rate=0.01)
 
 
@@ -136,7 +138,7 @@ REGISTRY: dict[str, Entry] = {
         colour=palette.SKY,
         candidates={
             f"ridge {ridge}": PerUser(ridge)
-            for ridge in (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+            for ridge in (0.001, 0.003, 0.01, 0.03, 0.1, 1.0, 3.0, 10.0, 30.0)
         },
     ),
     "per_user_pooled": Entry(
@@ -167,7 +169,7 @@ REGISTRY: dict[str, Entry] = {
     "lore_paper": Entry(
         name="LoRe, paper's recipe",
         colour=palette.BLACK,
-        candidates={f"rank {rank}": paper_lore(rank) for rank in RANKS[1:-1]},
+        candidates={f"rank {rank}": paper_lore(rank) for rank in RANKS[1:]},
     ),
     "vpl_published": Entry(
         name="VPL, published",
@@ -183,16 +185,18 @@ REGISTRY: dict[str, Entry] = {
         name="VPL, matched",
         colour=palette.RED,
         candidates={
-            f"hidden {hidden}, kl {kl}, rate {rate}": vpl(hidden, 64, kl, rate)
-            for hidden, kl, rate in (
-                (64, 1e-4, 3e-4),
-                (256, 1e-4, 3e-5),
-                (256, 1e-4, 1e-4),
-                (256, 1e-4, 3e-4),
-                (256, 1e-4, 1e-3),
-                (256, 1e-5, 1e-4),
+            f"hidden {hidden}, rate {rate}": vpl(hidden, rate)
+            for hidden, rate in (
+                (16, 3e-4),
+                (64, 1e-4),
+                (64, 3e-4),
+                (64, 1e-3),
+                (256, 3e-5),
+                (256, 1e-4),
+                (256, 3e-4),
             )
-        },
+        }
+        | {PUBLISHED: VPL()},  # larger and trained longer, so it takes part here too
     ),
     "pal_a_published": Entry(
         name="PAL-A, published",
@@ -203,14 +207,15 @@ REGISTRY: dict[str, Entry] = {
         name="PAL-A, matched",
         colour=palette.GREEN,
         candidates={
-            f"rank {rank}, layers {layers}, rate {rate}": pal_a(rank, layers, rate)
-            for rank, layers, rate in (
-                (6, 0, 1e-3),
-                (12, 0, 1e-3),
-                (24, 0, 1e-3),
-                (12, 0, 5e-4),
-                (12, 0, 2e-3),
-                (12, 1, 1e-3),
+            f"rank {rank}, rate {rate}": pal_a(rank, rate)
+            for rank, rate in (
+                (6, 1e-3),
+                (12, 5e-4),
+                (12, 1e-3),
+                (12, 2e-3),
+                (24, 5e-4),
+                (24, 1e-3),
+                (48, 1e-3),
             )
         },
     ),
@@ -224,14 +229,16 @@ REGISTRY: dict[str, Entry] = {
         name="PAL-B, matched",
         colour=palette.PINK,
         candidates={
-            f"rank {rank}, width {width}, rate {rate}": pal_b(rank, width, rate)
-            for rank, width, rate in (
-                (3, 256, 5e-4),
-                (6, 256, 2e-4),
-                (6, 256, 5e-4),
-                (6, 256, 1e-3),
-                (6, 512, 5e-4),
-                (12, 256, 5e-4),
+            f"rank {rank}, rate {rate}": pal_b(rank, rate)
+            for rank, rate in (
+                (3, 5e-4),
+                (6, 2e-4),
+                (6, 5e-4),
+                (6, 1e-3),
+                (6, 2e-3),
+                (12, 5e-4),
+                (12, 1e-3),
+                (24, 5e-4),
             )
         },
         needs=("prompt_embeddings",),
