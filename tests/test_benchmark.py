@@ -342,14 +342,14 @@ def test_in_the_full_comparison_everybody_has_six_to_nine_candidates_or_is_as_pu
 @pytest.mark.parametrize("name", REGISTRY)
 def test_a_label_says_the_settings_that_tell_a_candidate_from_the_others(name):
     """A label such as "rank 6, rate 0.001" names fields and their values."""
-    candidates = REGISTRY[name].candidates
-    for label, method in candidates.items() if len(candidates) > 1 else ():
-        for setting in label.split(", ") if label != PUBLISHED else ():
+    for label, method in REGISTRY[name].candidates.items():
+        for setting in label.split(", ") if len(REGISTRY[name].candidates) > 1 else ():
             assert setting.replace(" ", "=", 1) in str(method)
 
 
-def test_what_is_called_as_published_is_what_is_published():
-    assert REGISTRY["vpl"].candidates[PUBLISHED] == REGISTRY["vpl_published"].candidates[PUBLISHED]
+def test_vpl_as_published_is_among_the_candidates_of_vpl():
+    published = REGISTRY["vpl_published"].candidates[PUBLISHED]
+    assert published in REGISTRY["vpl"].candidates.values()
 
 
 def test_methods_of_one_family_share_a_colour():

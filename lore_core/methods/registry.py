@@ -66,19 +66,9 @@ class Entry:
         return self.candidates[label].parameter_count(d, n_users)
 
 
-# What fitted these data in a few tries on validation pairs, at concentration 0.1 and seed 0.
+# What fitted these data in a few tries of PAL on validation pairs, at concentration 0.1, seed 0.
 LIKE_LORE = NewUser(
     learning_rate=0.3, epochs=40, batch=None, random=False, prior=FEW_SHOT.prior or 0.0
-)
-VPL_HERE = VPL(
-    latent=64,
-    kl=1e-4,
-    cycle=None,
-    context=(1, 20),
-    users=16,
-    targets=8,
-    learning_rate=3e-4,
-    schedule=Schedule(1500, warmup=0.03, cosine=True),
 )
 PAL_HERE = PAL(
     rank=6,
@@ -97,9 +87,9 @@ def free_weights(rank: int) -> FreeWeights:
     return FreeWeights(rank, ridge_basis=RIDGES, ridge_weights=0.03, prior=0.3)
 
 
-def vpl(hidden: int, rate: float = 3e-4) -> VPL:
-    """VPL of another width and learning rate, trained as these data need it."""
-    return replace(VPL_HERE, hidden=hidden, learning_rate=rate)
+def vpl(width: int, rate: float = 1e-4) -> VPL:
+    """VPL as published, but for the width of all its layers and its learning rate."""
+    return VPL(hidden=width, latent=width, learning_rate=rate)
 
 
 def pal_a(rank: int, rate: float = 1e-3) -> PAL:
@@ -169,7 +159,7 @@ REGISTRY: dict[str, Entry] = {
     "lore_paper": Entry(
         name="LoRe, paper's recipe",
         colour=palette.BLACK,
-        candidates={f"rank {rank}": paper_lore(rank) for rank in RANKS[1:]},
+        candidates={f"rank {rank}": paper_lore(rank) for rank in (*RANKS[1:], 30, 50)},
     ),
     "vpl_published": Entry(
         name="VPL, published",
@@ -185,18 +175,17 @@ REGISTRY: dict[str, Entry] = {
         name="VPL, matched",
         colour=palette.RED,
         candidates={
-            f"hidden {hidden}, rate {rate}": vpl(hidden, rate)
-            for hidden, rate in (
-                (16, 3e-4),
+            f"hidden {width}, rate {rate}": vpl(width, rate)
+            for width, rate in (
                 (64, 1e-4),
-                (64, 3e-4),
-                (64, 1e-3),
+                (128, 1e-4),
                 (256, 3e-5),
                 (256, 1e-4),
                 (256, 3e-4),
+                (512, 1e-4),
+                (1024, 1e-4),
             )
-        }
-        | {PUBLISHED: VPL()},  # larger and trained longer, so it takes part here too
+        },
     ),
     "pal_a_published": Entry(
         name="PAL-A, published",
