@@ -88,7 +88,7 @@ def free_weights(rank: int) -> FreeWeights:
 
 
 def vpl(width: int, rate: float = 1e-4) -> VPL:
-    """VPL as published, but for the width of all its layers and its learning rate."""
+    """VPL as published, but for its width, of layers and latent, and its learning rate."""
     return VPL(hidden=width, latent=width, learning_rate=rate)
 
 
