@@ -1,7 +1,7 @@
 """Who takes part in a benchmark, under which name and colour, and with which settings.
 
 A method "as published" has the sizes and rates of its authors and no choice, and one without
-settings has none to make. Every other one has six to nine candidates, of which validation data
+settings has none to make. Every other one has seven to nine candidates, of which validation data
 choose: the rank of LoRe, the ridge of linear models, the capacity and the learning rate of
 networks. A new method is one entry here.
 """
