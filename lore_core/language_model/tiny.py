@@ -9,6 +9,7 @@ Shapes: n texts, t tokens, d features.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
+from tqdm import TqdmWarning
 
 from lore_core.tools import checks, draws, extra
 
@@ -107,17 +109,17 @@ class TinyLlama:
 
 def network(n_tokens: int, width: int) -> Any:
     """A Llama of one block with a reward head; the weights are still to be drawn."""
-    transformers = extra.needed("transformers", "a tiny Llama")
-    config = transformers.LlamaConfig(
-        vocab_size=n_tokens,
-        hidden_size=width,
-        num_hidden_layers=1,
-        num_attention_heads=1,
-        head_dim=64,
-        intermediate_size=64,
-        num_labels=1,
-        pad_token_id=0,
-    )
-    with torch.random.fork_rng(devices=[]):
+    sizes = {
+        "vocab_size": n_tokens,
+        "hidden_size": width,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 1,
+        "head_dim": 64,
+        "intermediate_size": 64,
+    }
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore", TqdmWarning)  # of bars that nobody draws here
+        transformers = extra.needed("transformers", "a tiny Llama")
+        config = transformers.LlamaConfig(**sizes, num_labels=1, pad_token_id=0)
         net = transformers.LlamaForSequenceClassification(config)
     return net.eval().requires_grad_(False)

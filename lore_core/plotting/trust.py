@@ -14,6 +14,7 @@ from lore_core.tools.palette import BLACK, GREY
 
 Curves = dict[str, dict[str, Interval]]
 READ = "published plot, by eye"
+APART = 0.08  # of a step between two ranks
 
 
 def by_rank(panels: dict[str, Curves], published: dict[str, float], signal: float) -> Figure:
@@ -39,15 +40,21 @@ def by_rank(panels: dict[str, Curves], published: dict[str, float], signal: floa
 
 
 def lines(ax: Axes, curves: Curves) -> None:
-    """One curve for each kind of pairs, evenly spaced over the ranks; the first one is dashed."""
+    """One curve for each kind of pairs, evenly spaced over the ranks; the first one is dashed.
+
+    They stand a little apart, so that their intervals can be told from each other.
+    """
     ranks = list(next(iter(curves.values())))
     placed = {
-        name: {place: curve[rank] for place, rank in enumerate(ranks)}
-        for name, curve in curves.items()
+        name: {place + shift: curve[rank] for place, rank in enumerate(ranks)}
+        for shift, (name, curve) in zip((-APART, 0, APART), curves.items(), strict=False)
     }
     plots.curves(ax, placed, dict.fromkeys(curves, BLACK), dashed=list(curves)[:1], bands=False)
     for line, name, marker in zip(ax.lines, curves, "osD", strict=False):
         line.set(marker=marker, markersize=6, label=name)
+    for curve in placed.values():
+        lows, highs = ([getattr(at, end) for at in curve.values()] for end in ("low", "high"))
+        ax.vlines(list(curve), lows, highs, color=BLACK, lw=3, alpha=0.25)
     ax.set_xticks(range(len(ranks)), ranks)
 
 
@@ -66,7 +73,7 @@ def overfitting_map(table: pd.DataFrame, known: dict[int, str]) -> Figure:
         ends = of_crowd["mean"].min(), of_crowd["mean"].max()
         for ax, recipe in zip(row, recipes, strict=True):
             cells(ax, of_crowd[of_crowd.recipe == recipe], ends)
-            ax.set(title=f"{crowd}: {recipe}", xlabel="", ylabel="")
+            ax.set(title=f"{crowd[0].upper()}{crowd[1:]}: {recipe}", xlabel="", ylabel="")
         row[0].set_ylabel("rank K")
     for ax in axes[-1]:
         name_data_sets(ax, list(table.pairs.unique()), known)
@@ -79,11 +86,11 @@ def cells(ax: Axes, table: pd.DataFrame, ends: tuple[float, float]) -> None:
     low, high = ends
     look = {"annot": True, "fmt": ".2f", "cbar": False, "linewidths": 1}
     sns.heatmap(square, cmap="cividis", vmin=low, vmax=high, ax=ax, **look)
-    ax.tick_params(length=0)
+    ax.tick_params(length=0, rotation=0)
 
 
 def name_data_sets(ax: Axes, pairs: Sequence[int], known: dict[int, str]) -> None:
     """The data sets below the numbers of pairs that their people gave."""
     names = [f"{n}\n{known.get(n, '')}" for n in pairs]
-    ax.set_xticklabels(names, rotation=0)
+    ax.set_xticklabels(names, rotation=0, size=10)
     ax.set_xlabel("pairs per user")
