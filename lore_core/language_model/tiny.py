@@ -22,7 +22,7 @@ from tqdm import TqdmWarning
 from lore_core.tools import checks, draws, extra
 
 TOKEN = re.compile(r"<\|\w+\|>|\w+|[^\w ]")  # a special token, a word, or a sign
-BATCH = 256  # texts per forward pass
+BATCH = 32  # texts per forward pass: their states fit into a cache
 SPREAD = 0.02  # standard deviation of weights, as an untrained Llama has it
 
 
