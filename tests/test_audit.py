@@ -165,6 +165,11 @@ def test_a_taste_for_length_is_a_note_with_its_interval():
     assert found.flag == "note" and 0.5 < found.low < found.found < found.high
 
 
+def test_a_dislike_of_length_is_noted_as_well():
+    found = row(audit(*changed(*clean_world(3), lambda text: 2 * text)), "length")
+    assert found.flag == "note" and found.low < found.found < found.high < 0.5
+
+
 def test_a_few_odd_pairs_are_no_leak():
     """A leak wins more than one pair in a hundred."""
     world, given = changed(*clean_world(4, n_users=40, n_pairs=25), lambda text: text)
@@ -195,8 +200,8 @@ def test_one_user_or_one_prompt_is_enough_for_a_probe():
     first, second = torch.arange(0, 20, 2), torch.arange(1, 20, 2)
     one_user = Preferences(torch.zeros(10, dtype=torch.long), first, second, 1)
     one_prompt = Preferences(torch.arange(10), first, second, 10)
-    assert held_out_wins(features, one_user, torch.arange(20) // 2, random(0)).all()
-    assert held_out_wins(features, one_prompt, torch.zeros(20).long(), random(0)).all()
+    assert (held_out_wins(features, one_user, torch.arange(20) // 2, random(0)) == 1).all()
+    assert (held_out_wins(features, one_prompt, torch.zeros(20).long(), random(0)) == 1).all()
 
 
 def test_rows_are_exchanged_within_their_block_alone():
@@ -317,7 +322,9 @@ def test_the_true_head_is_let_pass_in_half_precision_and_another_direction_is_no
     assert row(wrong, "reward head").flag == "error"
     assert "score.weight" in row(wrong, "reward head").do
     assert row(audit(stored, given, head=head), "reward head").flag == "not checked"
-    assert row(audit(stored, given, head=head, logits=logits * 0), "reward head").flag == "error"
+    for nothing in (head, head * 0):
+        found = row(audit(stored, given, head=nothing, logits=logits * 0), "reward head")
+        assert found.flag == "error"
 
 
 def test_without_texts_parts_or_head_the_table_says_so():
@@ -347,6 +354,7 @@ def test_one_seed_repeats_exactly():
 def test_pairs_across_prompts_can_be_audited():
     """As with films, which have no prompt of their own."""
     world, _ = clean_world(12)
+    world = Responses(world.embeddings, torch.arange(len(world)), names=world.names)
     given = toy_pairs(len(world), n_users=10, n_pairs=200)
     table = audit(world, given)
     assert flags(table) == {}
