@@ -3,10 +3,13 @@
     minimise over w_u on the simplex
         Σ_b log(1 + exp(-g_b · w_u))  +  prior · KL(c_u || w_u),   g_b = S[chosen_b] - S[rejected_b]
 
-c_u is where the user is drawn to: the seen users' mean weights w̄; or with `centre="posterior"`
-their mean with each of them counted by how well their weights explain the pairs, see `likeness.py`.
-With few pairs the answer stays near it, with many the pairs decide. With prior > 0 the sum is
-strictly convex in w_u: there is one answer, whatever the start, and a user without pairs gets w̄.
+    c_u = Σ_i p_ui w_i,   p_ui ∝ Π_b σ(g_b · w_i)        see `likeness.py`
+
+c_u is the posterior mean of somebody who is like one of the seen users i: each counts by how well
+their weights explain the pairs. With `centre="crowd"` all count the same, and c_u is w̄, the seen
+users' mean. With few pairs the answer stays near c_u, with many the pairs decide. With prior > 0
+the sum is strictly convex in w_u: there is one answer, whatever the start, and a user without pairs
+gets w̄.
 
 Shapes: N new users, B pairs, K basis rewards. All work is on the (B, K) table of gaps. On a CPU the
 answer is the same bit for bit each time; a GPU adds up in no fixed order.

@@ -123,10 +123,10 @@ class FewShot:
         optimizer: "newton" or "adam".
         steps: at most so many (Newton), exactly so many (Adam).
         temperature: τ > 0, that of the recipe by which the basis was fitted.
-        prior: of Newton's method, above 0; 0.3 if not given. Adam has none.
+        prior: of Newton's method, above 0; 2 if not given. Adam has none.
         centre: c, where Newton's prior draws the user to. "posterior" is the mean of the seen
             users' weights, each counted by how well they explain the user's pairs; "crowd" counts
-            everybody alike. "crowd" if not given. Adam has none.
+            everybody alike. "posterior" if not given. Adam has none.
         learning_rate: of Adam, 0.05 if not given. Newton's method has none.
 
     Raises:
@@ -142,10 +142,10 @@ class FewShot:
 
     def __post_init__(self) -> None:
         one_of("optimizer", self.optimizer, ("newton", "adam"))
-        only_for(self, "prior", ("newton",), 0.3)
+        only_for(self, "prior", ("newton",), 2.0)
         only_for(self, "learning_rate", ("adam",), 0.05)
         if self.optimizer == "newton":
-            set_field(self, "centre", "crowd" if self.centre is None else self.centre)
+            set_field(self, "centre", "posterior" if self.centre is None else self.centre)
             one_of("centre", self.centre, CENTRES)
         elif self.centre is not None:
             raise ValueError(refused("centre", self.centre, self.optimizer, ("newton",)))

@@ -224,7 +224,7 @@ def posterior_by_hand(gaps):
 
 
 def test_a_huge_prior_leaves_the_mean_of_the_seen_users_counted_by_how_they_explain_the_pairs():
-    weights = toy_weights(recipe=FewShot(prior=1e7, centre="posterior")).numpy()
+    weights = toy_weights(recipe=FewShot(prior=1e7)).numpy()
     for user in range(5):
         assert weights[user] == pytest.approx(posterior_by_hand(gaps_of(user)), abs=1e-5)
     assert abs(weights - crowd_of()).max() > 0.05
@@ -232,7 +232,7 @@ def test_a_huge_prior_leaves_the_mean_of_the_seen_users_counted_by_how_they_expl
 
 @pytest.mark.parametrize("prior", [0.1, 2.0, 10.0])
 def test_newton_finds_the_minimum_around_the_posterior_mean(prior):
-    weights = toy_weights(recipe=FewShot(prior=prior, centre="posterior")).numpy()
+    weights = toy_weights(recipe=FewShot(prior=prior)).numpy()
     for user in range(5):
         gaps = gaps_of(user)
         centre = posterior_by_hand(gaps)
@@ -248,9 +248,7 @@ def test_who_answers_like_one_seen_user_and_like_no_other_is_drawn_to_that_one()
     """Three specialists; the new user's pair is won by the second one's reward alone."""
     reward = LowRankReward.from_weights(100 * torch.eye(3), torch.eye(3))
     responses = Responses(torch.tensor([[-1.0, 1.0, -1.0], [0.0, 0.0, 0.0]]), [0, 0])
-    weights = fit_weights(
-        reward, responses, pairs((0, 0, 1)), FewShot(prior=1e6, centre="posterior")
-    )
+    weights = fit_weights(reward, responses, pairs((0, 0, 1)), FewShot(prior=1e6))
     close(weights, torch.tensor([[0.0, 1.0, 0.0]]), 1e-4)
 
 

@@ -183,9 +183,7 @@ def posterior_by_hand(model, user):
 
 
 def test_a_strong_ridge_leaves_a_new_user_with_those_who_explain_the_pairs():
-    fitted = PerUser(0.3, bradley_terry(), centre="posterior").fit(
-        toy_responses(), toy_pairs(), device="cpu"
-    )
+    fitted = PerUser(0.3, bradley_terry()).fit(toy_responses(), toy_pairs(), device="cpu")
     strong = replace(fitted, ridge=1e9)
     found = strong.adapt(toy_responses(), toy_pairs()).numpy()
     for user in range(5):
@@ -194,9 +192,7 @@ def test_a_strong_ridge_leaves_a_new_user_with_those_who_explain_the_pairs():
 
 
 def test_somebody_who_has_said_nothing_stays_at_the_shared_direction():
-    model = PerUser(0.3, bradley_terry(), centre="posterior").fit(
-        toy_responses(), toy_pairs(), device="cpu"
-    )
+    model = PerUser(0.3, bradley_terry()).fit(toy_responses(), toy_pairs(), device="cpu")
     some = toy_pairs()
     found = model.adapt(toy_responses(), some.select(some.user != 3))
     assert torch.equal(found[3], model.shared)

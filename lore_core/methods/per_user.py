@@ -111,7 +111,7 @@ class PerUser(Method):
 
     ridge: float = 0.1
     towards: Method | None = None
-    centre: str = "shared"
+    centre: str = "posterior"
 
     def __post_init__(self) -> None:
         checks.number("ridge", self.ridge, above=True)

@@ -67,7 +67,9 @@ class Entry:
 
 
 # What fitted these data in a few tries of PAL on validation pairs, at concentration 0.1, seed 0.
-LIKE_LORE = NewUser(learning_rate=0.3, epochs=40, batch=None, random=False, prior=0.3)
+LIKE_LORE = NewUser(
+    learning_rate=0.3, epochs=40, batch=None, random=False, prior=2.0, centre="posterior"
+)
 PAL_HERE = PAL(
     rank=6,
     layers=1,
@@ -134,7 +136,7 @@ REGISTRY: dict[str, Entry] = {
         colour=palette.SKY,
         candidates={
             f"ridge {ridge}": PerUser(ridge, bradley_terry())
-            for ridge in (1e-5, 1e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1)
+            for ridge in (1e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0)
         },
     ),
     "lore": Entry(
