@@ -21,7 +21,7 @@ from lore_core.methods.registry import REGISTRY
 
 FULL = yaml.safe_load((ROOT / "profiles" / "full.yaml").read_text())
 NAMES = {entry.name for entry in (*REGISTRY.values(), *CEILINGS.values())}
-SYNTHETIC = ("table_1", "few_shot", "best_of_n", "conditions")
+SYNTHETIC = ("table_1", "few_shot", "best_of_n", "conditions", "few_shot_conditions")
 PERSONAL = ["lore", "per_user", "bradley_terry"]
 METHODS = ["lore", "bradley_terry", "reference", "perfect"]
 SMALL = {"n_seen": 40, "n_unseen": 20, "pool": 6, "counts": [1, 5], "repeats": 2, "shots": 5}

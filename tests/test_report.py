@@ -160,3 +160,19 @@ def test_what_is_said_of_seeds_has_no_gaps(column):
     tables.check("table_1", some)
     with pytest.raises(ValueError, match="table_1 has gaps or text among its numbers"):
         tables.check("table_1", some.assign(**{column: None}))
+
+
+def test_conditions_have_curves_too():
+    conditions = {"as it is": results(3, 7), "noise": results(5, 7)}
+    some = report({"0.1": results(3, 7)}, COUNTS, SHOTS, conditions)
+    curves = some["few_shot_conditions"].set_index(["condition", "method", "shots"]).sort_index()
+    assert len(curves) == 2 * len(METHODS) * len(COUNTS)
+    expected = some["few_shot"].set_index(["method", "shots"])["mean"].sort_index()
+    assert (curves["mean"]["as it is"] == expected).all()
+    assert not (curves["mean"]["noise"] == expected).all()
+
+
+def test_the_first_pair_is_not_none():
+    with_none = {"as it is": results(3, 7)}
+    some = report({"0.1": results(3, 7)}, (0, SHOTS), SHOTS, with_none)["conditions"]
+    assert f"unseen, {SHOTS} pairs" in set(some.users) and "unseen, 0 pairs" not in set(some.users)

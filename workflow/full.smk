@@ -19,7 +19,7 @@ PYTHON = sys.executable
 WORK, OUT, SEEDS = config["work"], config["out"], config["seeds"]
 METHODS, SETTINGS = plan.methods(config), plan.settings(config)
 TABLES = ["table_1", "few_shot", "best_of_n" if config["concentrations"] else "controls"]
-TABLES += ["conditions"] if plan.conditions(config) else []
+TABLES += ["conditions", "few_shot_conditions"] if plan.conditions(config) else []
 
 
 def data(crowd):

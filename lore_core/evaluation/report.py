@@ -43,6 +43,8 @@ def report(
         first = each[next(iter(crowds))]
         lines = rows.table_1(results, list(first).index(shots)) + rows.first_pair(results, first)
         made["conditions"] += [{"condition": condition} | line for line in lines]
+        curves = rows.few_shot(results, first)
+        made["few_shot_conditions"] += [{"condition": condition} | line for line in curves]
     return {name: pd.DataFrame(lines) for name, lines in made.items() if lines}
 
 

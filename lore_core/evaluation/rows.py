@@ -45,8 +45,8 @@ def table_1(results: Results, at: int) -> list[Row]:
 
 
 def first_pair(results: Results, counts: Sequence[int]) -> list[Row]:
-    """The same for unseen users who gave the smallest number of pairs, as in "unseen, 1 pair"."""
-    fewest = min(counts)
+    """The same for unseen users who gave the fewest pairs, but some, as in "unseen, 1 pair"."""
+    fewest = min(filter(None, counts), default=0)
     at = list(counts).index(fewest)
     users = f"unseen, {fewest} pair{'s' if fewest != 1 else ''}"
     new = {method: unseen(seeds, at) for method, seeds in results.items()}

@@ -22,6 +22,7 @@ KEYS = {  # what tells the rows of one crowd apart
     "best_of_n": ("method",),
     "controls": ("method",),
     "conditions": ("method", "users"),
+    "few_shot_conditions": ("method", "shots"),
 }
 INTERVAL = ("mean", "low", "high")
 OF = ("utility", "share", "another_users")
@@ -35,7 +36,7 @@ NUMBERS = {
     "controls": (*INTERVAL, *(f"another_users_{name}" for name in INTERVAL)),
     "best_of_n": ("shots", *(f"{of}_{name}" for of in OF for name in INTERVAL)),
 }
-NUMBERS["conditions"] = NUMBERS["table_1"]
+NUMBERS |= {"conditions": NUMBERS["table_1"], "few_shot_conditions": NUMBERS["few_shot"]}
 OF_SEEDS = ("seeds", "sd_over_seeds")  # a table of one seed may do without
 
 
@@ -43,7 +44,8 @@ def read(name: str, folder: Path | str = FIGURES) -> pd.DataFrame:
     """A table of the full comparison.
 
     Args:
-        name: "table_1", "few_shot", "best_of_n" or "conditions"; of real people "controls".
+        name: "table_1", "few_shot", "best_of_n", "conditions" or "few_shot_conditions"; of real
+            people "controls" in the place of the last three.
         folder: where it lies, with its checksum.
 
     Raises:

@@ -21,7 +21,7 @@ from lore_core.methods.per_user import PerUser
 from lore_core.methods.protocol import Method
 from lore_core.methods.schedule import Schedule
 from lore_core.methods.vpl_training import VPL
-from lore_core.recipes import FEW_SHOT
+from lore_core.recipes import FEW_SHOT, WEAK_RIDGE
 from lore_core.responses import Responses
 from lore_core.tools import palette
 
@@ -143,6 +143,11 @@ REGISTRY: dict[str, Entry] = {
         name="LoRe",
         colour=palette.BLUE,
         candidates={f"rank {rank}": LoRe(rank) for rank in RANKS},
+    ),
+    "lore_weak_ridge": Entry(
+        name="LoRe, weak ridge",
+        colour=palette.BLUE,
+        candidates={f"rank {rank}": LoRe(rank, WEAK_RIDGE) for rank in RANKS},
     ),
     "lore_no_prior": Entry(
         name="LoRe, hardly any prior",

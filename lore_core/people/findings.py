@@ -22,25 +22,31 @@ from lore_core.evaluation.result import Result
 from lore_core.evaluation.study import Study
 from lore_core.methods.lore import LoRe
 from lore_core.methods.protocol import Method
-from lore_core.methods.registry import REGISTRY
+from lore_core.methods.registry import RANKS, REGISTRY
 from lore_core.preferences import Preferences
+from lore_core.recipes import WEAK_RIDGE
 from lore_core.responses import Responses
 from lore_core.tools import draws
 
 SHARES = {"validation": 0.2, "test": 0.3}  # of the prompts, and of the people
 COUNTS = (0, 1, 2, 3, 5, 9, 15, 20, 30, 50)
 MOST_SHOTS = 9
-RANKS = (2, 3, 4, 6, 8)
 Row = dict[str, Any]
 ONE, LORE, OWN = "one reward for all", "LoRe", "one model per person"
 
 
-def candidates(n_people: int, n_features: int) -> dict[str, dict[str, Method]]:
-    """The settings of each method among which validation pairs choose."""
-    ranks = [rank for rank in RANKS if rank <= min(n_features, n_people // 4)] or [2]
+def candidates(n_people: int) -> dict[str, dict[str, Method]]:
+    """The settings of each method among which validation pairs choose.
+
+    A rank has at least four people to a column. It may exceed the number of features: people are
+    mixtures of the columns, so with few features more corners reach more people. Every second rank
+    is tried with a weak ridge, too; the usual ridge is chosen by loss, and accuracy decides here.
+    """
+    ranks = [rank for rank in RANKS[1:] if rank <= n_people // 4] or [2]
+    weak = {f"rank {rank}, weak ridge": LoRe(rank, WEAK_RIDGE) for rank in ranks[1::2]}
     return {
         ONE: dict(REGISTRY["bradley_terry"].candidates),
-        LORE: {f"rank {rank}": LoRe(rank) for rank in ranks},
+        LORE: {f"rank {rank}": LoRe(rank) for rank in ranks} | weak,
         OWN: dict(REGISTRY["per_user_pooled"].candidates),
     }
 
@@ -177,7 +183,7 @@ def find_out(
     counts, shots = shot_counts(list(studies.values()))
     benchmark = Benchmark("a table", None, counts, 3, shots, tuple(seeds))
     tested = {}
-    for name, some in candidates(preferences.n_users, responses.embeddings.shape[1]).items():
+    for name, some in candidates(preferences.n_users).items():
         said(f"{name}: {len(some)} settings, {len(studies)} splits")
         results = benchmark.run(some, studies)
         tested[name] = by_person(name, results, list(studies.values()), preferences.n_users)

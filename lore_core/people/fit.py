@@ -82,8 +82,7 @@ def study(
 
 def everybody(world: World, findings: Findings, name: str) -> Model:
     """A method with the settings that validation chose, fitted on all people."""
-    n, d = world.preferences.n_users, world.responses.embeddings.shape[1]
-    method: Method = candidates(n, d)[name][findings.tested[name].chosen]
+    method: Method = candidates(world.preferences.n_users)[name][findings.tested[name].chosen]
     prompts = split(world.responses.prompt.unique(), KEPT, 0.0, draws.generator(0))
     parts = by_prompts(world.responses, world.preferences, prompts)
     return method.fit(world.responses, parts["train"], validation=parts["validation"])
