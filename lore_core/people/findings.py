@@ -43,10 +43,11 @@ def candidates(n_people: int) -> dict[str, dict[str, Method]]:
     is tried with a weak ridge, too; the usual ridge is chosen by loss, and accuracy decides here.
     """
     ranks = [rank for rank in RANKS[1:] if rank <= n_people // 4] or [2]
-    weak = {f"rank {rank}, weak ridge": LoRe(rank, WEAK_RIDGE) for rank in ranks[1::2]}
+    lore: dict[str, Method] = {f"rank {rank}": LoRe(rank) for rank in ranks}
+    lore |= {f"rank {rank}, weak ridge": LoRe(rank, WEAK_RIDGE) for rank in ranks[1::2]}
     return {
         ONE: dict(REGISTRY["bradley_terry"].candidates),
-        LORE: {f"rank {rank}": LoRe(rank) for rank in ranks} | weak,
+        LORE: lore,
         OWN: dict(REGISTRY["per_user_pooled"].candidates),
     }
 
