@@ -21,7 +21,6 @@ from lore_core.datasets.store import Store
 from lore_core.language_model.architecture import REWARD
 from lore_core.language_model.decoder import KINDS
 
-TABLES = (".csv", ".jsonl", ".parquet")
 DESCRIPTION = "Turn the texts of a data set into vectors. Each text is read once and then kept."
 EXAMPLES = """
 examples:
@@ -36,7 +35,8 @@ the folder of --cache, read at once, each its part; the command without --shard 
 """
 OPTIONS: dict[str, dict[str, Any]] = {
     "source": {
-        "help": f"a data set by its name, or a file of your own ({', '.join(TABLES)})",
+        "help": "a data set by its name, or a file of your own: .csv, .tsv, .jsonl, .json or "
+        ".parquet",
     },
     "--encoder": {
         "metavar": "NAME",
@@ -126,7 +126,7 @@ def corpus(source: str, columns: dict[str, str]) -> Corpus:
     Raises:
         ValueError: there is no such data set, or it has no text.
     """
-    if Path(source).suffix in TABLES:
+    if source.lower().endswith(datasets.TABLES):
         table = import_module("lore_core.datasets.table")
         return table.read_table(source, **columns)
     modules = {name: import_module(f"lore_core.datasets.{name}") for name in datasets.known()}
@@ -134,7 +134,7 @@ def corpus(source: str, columns: dict[str, str]) -> Corpus:
     if source not in readers:
         raise ValueError(
             f"{source!r} is no data set with text; expected one of {', '.join(readers) or 'none'}, "
-            f"or a file that ends in {', '.join(TABLES)}"
+            "or a file that ends in .csv, .tsv, .jsonl, .json or .parquet"
         )
     return readers[source]()
 

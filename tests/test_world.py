@@ -5,7 +5,7 @@ import pytest
 import torch
 from worlds import normal
 
-from lore_core import Preferences, Responses
+from lore_core import Preferences, Responses, datasets
 from lore_core.datasets import saved
 from lore_core.datasets.corpus import Corpus
 from lore_core.datasets.world import World
@@ -119,3 +119,27 @@ def test_an_encoder_reads_each_response_with_its_prompt():
     chats = corpus().chats
     assert chats[1] == ("hello", "go away")
     assert chats[2][0][-1] == Message("user", "go on")
+
+
+def test_people_gives_a_data_set_of_people_whole_by_name_or_file(tmp_path):
+    by_name = datasets.people("electricity", encoder="minilm")
+    assert len(by_name.people) == by_name.preferences.n_users == 361
+    saved.write(tmp_path / "mine.safetensors", by_name.responses, by_name.preferences)
+    by_file = datasets.people(tmp_path / "mine.safetensors")
+    assert len(by_file.people) == 361 and len(by_file.preferences) == len(by_name.preferences)
+    (tmp_path / "mine.csv").write_text('who,chosen,rejected\nAda,"[1, 2]","[2, 1]"\n')
+    table = datasets.people(tmp_path / "mine.csv", user="who", say=lambda _: None)
+    assert table.preferences.user_names == ("Ada",)
+
+
+@pytest.mark.parametrize(
+    "name, options, message",
+    [
+        ("alpaca_eval", {}, "alpaca_eval has responses, but no people who prefer one to another"),
+        ("electricity", {"user": "who"}, r"electricity is a data set .* takes no \['user'\]"),
+        ("electricty", {}, "the data set 'electricty' is unknown, expected one of alpaca_eval, "),
+    ],
+)
+def test_people_says_what_there_is_not(name, options, message):
+    with pytest.raises(ValueError, match=message):
+        datasets.people(name, **options)

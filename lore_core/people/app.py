@@ -31,17 +31,20 @@ EncoderName = Annotated[
 
 @app.command(epilog="Example: lore fit people.csv --out report/ --encoder minilm")
 def fit(
-    table: Table,
+    source: Annotated[
+        Path, typer.Argument(help="a table, or a data set by its name: electricity.")
+    ],
     out: Annotated[Path, typer.Option(help="folder of the report.")] = Path("report"),
     encoder: EncoderName = "smollm2",
     column: Named = [],  # noqa: B006 - typer copies it
     splits: Annotated[int, typer.Option(min=1, help="how often people are split anew.")] = 5,
 ) -> None:
     """Does personalising pay, for whom, and what do they like? Writes a page, tables, a model."""
-    from lore_core.datasets.table import from_table  # these bring torch: not for --help
+    from lore_core.datasets import people, table  # these bring torch: not for --help
     from lore_core.people import facts, fit
 
-    world = from_table(table, encoder=encoder, say=typer.echo, **roles(column))
+    read = people if source.suffix in ("", ".safetensors") else table.from_table
+    world = read(str(source), encoder=encoder, say=typer.echo, **roles(column))
     described, audited = facts.described(world), facts.audited(world)
     typer.echo(described.to_string(index=False))
     found = fit.study(world, described, audited, tuple(range(splits)), typer.echo)
