@@ -15,6 +15,7 @@ from lore_core.tools.palette import BLACK, BLUE, GREY, ORANGE, SKY
 
 COLOURS = {"one reward for all": ORANGE, "LoRe": BLUE, "one model per person": SKY}
 MOST = 60  # people in the picture of the weights
+CYCLE = 8  # colours of the style; more rewards take those of another table
 
 
 def curve(table: pd.DataFrame) -> Figure:
@@ -66,6 +67,8 @@ def weights(table: Tensor, names: tuple[str, ...]) -> Figure:
     rows = rows[:: max(1, len(rows) // MOST)] if len(rows) > MOST else rows
     fig, ax = plt.subplots(figsize=(9, 3.2))
     left = np.zeros(len(rows))
+    if table.shape[1] > CYCLE:
+        ax.set_prop_cycle(color=plt.get_cmap("tab20")(np.arange(20)))
     for k, share in enumerate(table[rows].T.numpy()):
         ax.bar(np.arange(len(rows)), share, bottom=left, width=1.0, label=f"reward {k + 1}")
         left += share

@@ -1,4 +1,4 @@
-"""The figures of lesson 5: what new users get from a few pairs, by method."""
+"""What new users get from a few pairs, by method: the figures of lesson 5, and one of lesson 12."""
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
@@ -14,6 +14,7 @@ Curve = dict[int, Interval]
 BANDS = ("LoRe", "Bradley–Terry")  # of the others no interval is drawn
 DASHED = ("free weights", "one model per user, from Bradley–Terry")  # the second curve of a colour
 CEILING = "known tastes"
+ONE = "Bradley–Terry"  # one reward for all
 TICKS = [1, 2, 5, 9, 20, 50]
 PAIRS = "pairs that a new user gives"
 ACCURACY = "accuracy of unseen users"
@@ -108,6 +109,40 @@ def leads(results: dict[str, dict[str, Interval]]) -> Figure:
         ax.tick_params(labelleft=ax is axes[0, 0])
     axes[0, len(results) // 2].set_xlabel("LoRe's accuracy minus the other's, of the same users")
     return fig
+
+
+def above_one_reward(worlds: dict[str, dict[str, Curve]], methods: list[str]) -> Figure:
+    """How far each method is above one reward for all, a panel a world; below the line it harms.
+
+    Args:
+        worlds: title -> method -> pairs -> accuracy, "Bradley–Terry" among the methods.
+        methods: to show where a world has them; LoRe's interval is drawn, too.
+    """
+    fig, axes = plt.subplots(2, -(-len(worlds) // 2), figsize=(12, 5.6), squeeze=False)
+    for ax, (title, found) in zip(axes.flat, worlds.items(), strict=False):
+        common = next(iter(found[ONE].values())).mean
+        shown = {name: minus(found[name], common) for name in methods if name in found}
+        colours = {name: colour_of(name) for name in shown}
+        banded = {name: shown.pop(name) for name in BANDS if name in shown}
+        plots.curves(ax, shown, colours, dashed=DASHED, bands=False)
+        plots.curves(ax, banded, colours)
+        ax.axhline(0, color=colour_of(ONE), lw=1.5)
+        label.log_ticks(ax, [0, *TICKS] if max(found[ONE]) > 20 else [0, 1, 2, 5, 9, 20])
+        ax.set_title(title)
+    fig.supxlabel(PAIRS, size=11)
+    fig.supylabel("accuracy minus that of one reward for all", size=11)
+    lines = [line_of(name) for name in methods]
+    fig.legend(lines, [short(name) for name in methods], ncols=5, loc="outside upper left")
+    return fig
+
+
+def minus(curve: Curve, common: float) -> Curve:
+    """A curve measured from an accuracy; a point of 0 is of one who ranks nothing, and left out."""
+    return {
+        pairs: Interval(point.mean - common, point.low - common, point.high - common)
+        for pairs, point in curve.items()
+        if point.mean > 0
+    }
 
 
 def live(results: dict[str, Curve], full: dict[str, Curve], title: str) -> Figure:
