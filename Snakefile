@@ -11,7 +11,7 @@ from table import outputs
 
 PYTHON = sys.executable
 NEEDS = {lesson: needs(f"notebooks/{lesson}.ipynb") for lesson in LESSONS}
-TABLES = glob("figures/*.csv")  # what `make figures` wrote
+TABLES = glob("figures/*.csv") + glob("figures/people/*.csv")  # what `make figures` wrote
 
 
 rule all:
