@@ -46,7 +46,7 @@ def test_every_data_set_gets_a_lesson_of_its_own_and_a_report(tmp_path):
     verdicts = {}
     for name in ("planted", "dealt"):
         folder = tmp_path / "out" / name
-        page = (folder / "figures" / "12_report" / "report.html").read_text(encoding="utf-8")
+        page = (folder / "report" / "report.html").read_text(encoding="utf-8")
         verdicts[name] = "<p>Yes." in page
         lesson = nbformat.read(folder / "lesson.ipynb", 4)
         assert any(f"{name}.jsonl" in cell.source for cell in lesson.cells)

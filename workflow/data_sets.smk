@@ -27,13 +27,14 @@ for name in set(SOURCES) - set(FILES) - set(datasets.known()):
 def parameters(name):
     """What papermill hands to the lesson, as YAML; a file by its whole path."""
     source = str(Path(FILES[name]).resolve()) if name in FILES else name
-    told = {"source": source, "encoder": config.get("encoder", "smollm2"), "out": "figures"}
+    told = {"source": source, "encoder": config.get("encoder", "smollm2")}
+    told |= {"report_in": str(Path(OUT, name, "report").resolve())}
     return json.dumps(told | config.get("parameters", {}))
 
 
 rule all:
     input:
-        expand("{out}/{name}/figures/12_report/report.html", out=OUT, name=SOURCES),
+        expand("{out}/{name}/report/report.html", out=OUT, name=SOURCES),
 
 
 rule lesson:
@@ -42,7 +43,7 @@ rule lesson:
         lambda wildcards: FILES.get(wildcards.name, []),
         "requirements.lock",
     output:
-        OUT + "/{name}/figures/12_report/report.html",
+        OUT + "/{name}/report/report.html",
     log:
         notebook=OUT + "/{name}/lesson.ipynb",
         said=OUT + "/{name}/lesson.log",

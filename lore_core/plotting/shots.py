@@ -127,7 +127,7 @@ def above_one_reward(worlds: dict[str, dict[str, Curve]], methods: list[str]) ->
         plots.curves(ax, shown, colours, dashed=DASHED, bands=False)
         plots.curves(ax, banded, colours)
         ax.axhline(0, color=colour_of(ONE), lw=1.5)
-        label.log_ticks(ax, [0, *TICKS] if max(found[ONE]) > 20 else [0, 1, 2, 5, 9, 20])
+        label.log_ticks(ax, [0, 1, 3, 9, max(found[ONE])])
         ax.set_title(title)
     fig.supxlabel(PAIRS, size=11)
     fig.supylabel("accuracy minus that of one reward for all", size=11)
