@@ -1,14 +1,17 @@
 """Lesson 12 on several data sets at once: workflow/data_sets.smk on tables that the test makes."""
 
 import json
+import os
 import subprocess
 import sys
 
+import hub_files
 import nbformat
 import pandas as pd
 import pytest
 from worlds import people
 
+from lore_core.datasets import tldr, twelve_questions
 from lore_core.tools import draws
 from lore_core.tools.paths import ROOT
 
@@ -19,39 +22,54 @@ def batch(out, sources):
     """Run the workflow: its exit code, and what it said."""
     config = {"sources": [str(one) for one in sources], "out": str(out), "parameters": SMALL}
     path = out.with_suffix(".json")
-    path.write_text(json.dumps(config))
+    path.write_text(json.dumps(config | {"encoder": "minilm"}))
     command = [sys.executable, "-m", "snakemake", "--snakefile", "workflow/data_sets.smk"]
     command += ["--nolock", "--configfile", str(path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    here = os.environ | {"LORE_CACHE": str(out.parent / "cache")}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=here)
     return done.returncode, done.stdout + done.stderr
 
 
-def write(path, shuffled=False):
-    """People with planted tastes as a table of embeddings; or everybody's pairs dealt out anew."""
+def workers(cache):
+    """TL;DR's raw files in a cache, of 24 workers: half of them choose the longer summary."""
+    texts = twelve_questions.read()
+    rows = []
+    for number, (post, pair) in enumerate(texts.groupby("prompt").response):
+        for worker in range(24):
+            two = sorted(pair.sample(2, random_state=100 * number + worker), key=len)
+            info = {"id": f"t3_{number}", "post": post}
+            name = f"worker {worker}"
+            rows.append(hub_files.comparison(name, worker % 2, texts=two, info=info))
+    hub_files.tldr(cache / tldr.PLACE.name, tldr.PLACE, batch3=rows)
+
+
+def dealt(path):
+    """A table of embeddings: people's pairs, dealt out anew to anybody."""
     responses, pairs = people()
-    user = pairs.user[draws.order(draws.generator(0), len(pairs))] if shuffled else pairs.user
+    user = pairs.user[draws.order(draws.generator(0), len(pairs))]
     sides = {
         side: responses.embeddings[getattr(pairs, side)].tolist() for side in ("chosen", "rejected")
     }
-    columns = {"user": user.tolist(), "prompt": responses.prompt[pairs.chosen].tolist()}
+    prompt = [f"question {number}" for number in responses.prompt[pairs.chosen].tolist()]
+    columns = {"user": user.tolist(), "prompt": prompt}
     pd.DataFrame(columns | sides).to_json(path, orient="records", lines=True)
     return path
 
 
 @pytest.mark.lesson
 def test_every_data_set_gets_a_lesson_of_its_own_and_a_report(tmp_path):
-    sources = write(tmp_path / "planted.jsonl"), write(tmp_path / "dealt.jsonl", shuffled=True)
-    code, said = batch(tmp_path / "out", sources)
+    workers(tmp_path / "cache")
+    code, said = batch(tmp_path / "out", [dealt(tmp_path / "dealt.jsonl"), "tldr"])
     assert code == 0, said
     verdicts = {}
-    for name in ("planted", "dealt"):
+    for name in ("dealt", "tldr"):
         folder = tmp_path / "out" / name
         page = (folder / "report" / "report.html").read_text(encoding="utf-8")
         verdicts[name] = "<p>Yes." in page
         lesson = nbformat.read(folder / "lesson.ipynb", 4)
-        assert any(f"{name}.jsonl" in cell.source for cell in lesson.cells)
+        assert any("source = " in cell.source and name in cell.source for cell in lesson.cells)
         assert (folder / "figures" / "12_few_pairs.svg").is_file()
-    assert verdicts == {"planted": True, "dealt": False}
+    assert verdicts == {"dealt": False, "tldr": True}
 
 
 @pytest.mark.parametrize(
