@@ -184,6 +184,20 @@ def test_a_saved_model_scores_as_it_did(camps, tmp_path):
     )
 
 
+def test_what_everybody_likes_is_measured_within_each_prompt(camps):
+    world = crowd()
+    found = camps.scorer.everybody(world.responses)
+    assert found.shape == (len(world.responses), PEOPLE)
+    for prompt in world.responses.prompt.unique():
+        torch.testing.assert_close(
+            found[world.responses.prompt == prompt].mean(0), torch.zeros(PEOPLE).to(found)
+        )
+    pairs = world.preferences
+    ahead = found[pairs.chosen, pairs.user] - found[pairs.rejected, pairs.user]
+    margins = camps.scorer.model.margins(world.responses, pairs, camps.scorer.personal)
+    torch.testing.assert_close(ahead, margins)
+
+
 def test_new_people_are_taken_in_beside_the_old_ones(camps):
     world = crowd()
     mine = world.preferences.of_users(torch.tensor([0, 1, 2]))

@@ -79,7 +79,7 @@ def about_pairs(case: Case) -> list[Finding]:
     both = counts.contradicted(pairs, content), "pairs were also ranked the other way round"
     equal = counts.ties(pairs, content), "pairs compare equal responses"
     silent = pairs.counts == 0, "users have no pair"
-    noise = "people err: expect no accuracy above their agreement with themselves"
+    noise = "people err: nobody can be right about all of their pairs"
     return [
         one_reward(case),
         share("repeated pairs", *again, "keep one of each"),

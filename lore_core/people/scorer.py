@@ -17,6 +17,7 @@ from torch import Tensor
 
 from lore_core.datasets.corpus import Corpus
 from lore_core.datasets.vectors import embedded
+from lore_core.evaluation.likes import standing
 from lore_core.language_model.chat import Prompt
 from lore_core.methods.lore import LowRank
 from lore_core.methods.per_user import PerUserModel
@@ -76,6 +77,19 @@ class Scorer:
         user = torch.tensor([self.place(name) for name in table.user])
         responses = self.read(list(table.prompt), list(table.response))
         return self.model.scores(responses, personal, user, torch.arange(len(table)))
+
+    def everybody(self, responses: Responses) -> Tensor:
+        """What each response is worth to each user, minus the mean of its prompt's, (M, N).
+
+        Args:
+            responses: read by the encoder of the fit, in its units, such as those of the fit.
+        """
+        rows = torch.arange(len(responses))
+        worth = [
+            self.model.scores(responses, self.personal, torch.full_like(rows, user), rows)
+            for user in range(len(self.users))
+        ]
+        return standing(torch.stack(worth, 1), responses.prompt)
 
     def place(self, user: str) -> int:
         """The row of a user in `personal`; one behind the last for NOBODY."""
