@@ -120,7 +120,7 @@ def test_a_run_goes_on_where_it_stopped(small):
     account = run(config, folder)
     assert "method=reference" in account and "method=lore" not in account
     assert "crowd=0.1" in account and "crowd=fewer" not in account
-    assert len(written(folder)) == 4
+    assert len(written(folder)) == len(SYNTHETIC)
 
 
 @pytest.fixture(scope="module")
