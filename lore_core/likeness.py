@@ -17,7 +17,7 @@ from torch import Tensor
 from lore_core.objective import pair_loss
 from lore_core.preferences import Preferences
 
-CELLS = 2**22  # margins held at once: bounds the memory
+CELLS = 2**14  # margins held at once: far fewer than a world has numbers
 
 
 def likeness(margins: Callable[[Tensor], Tensor], pairs: Preferences, n_seen: int) -> Tensor:

@@ -154,8 +154,8 @@ def change(folder, *modules):
 
 
 def test_what_nobody_imports_reruns_nothing(whole):
-    (whole / "lore_core" / "datasets" / "new.py").write_text('"""A new data set."""\n')
-    (whole / "data" / "new.safetensors").touch()
+    (whole / "lore_core" / "datasets" / "unheard_of.py").write_text('"""A new data set."""\n')
+    (whole / "data" / "unheard_of.safetensors").touch()
     assert again(whole, "course") == again(whole, "full") == set()
 
 

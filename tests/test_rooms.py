@@ -7,6 +7,8 @@ import pytest
 import rooms
 from headless import LESSONS, each
 
+from lore_core import datasets
+
 LOADERS = "lore_core.datasets."
 PAGE = rooms.PAGE.read_text(encoding="utf-8")
 
@@ -52,9 +54,9 @@ def test_a_broken_notebook_stands_on_nothing_and_stops_nobody(content, tmp_path)
 
 @each(LESSONS)
 def test_a_lesson_stands_on_its_own_loaders_alone(path):
-    modules = names(path)
+    loaders = {LOADERS + name for name in datasets.known()}
     own = rooms.reached({name for name in rooms.imported(path) if name.startswith(LOADERS)})
-    assert {name for name in modules if name.startswith(LOADERS)} <= own
+    assert names(path) & loaders <= own
 
 
 def test_training_stands_on_methods_and_on_no_drawing():
