@@ -16,10 +16,11 @@ from lore_core import datasets
 LESSON = "notebooks/12_your_own_data.ipynb"
 PYTHON = sys.executable
 OUT = config.get("out", "build/data_sets")
-SOURCES = {Path(source).stem: source for source in config.get("sources", ["electricity", "train"])}
+ASKED = config.get("sources", ["electricity", "train"])
+SOURCES = {Path(source).stem: source for source in ASKED}
 FILES = {name: source for name, source in SOURCES.items() if Path(source).suffix}
-if len(SOURCES) < len(config.get("sources", [])):
-    raise ValueError(f"two of {config['sources']} have one name; rename a file")
+if len(SOURCES) < len(ASKED):
+    raise ValueError(f"two of {ASKED} have one name; rename a file")
 for name in set(SOURCES) - set(FILES) - set(datasets.known()):
     raise ValueError(f"{name!r} is no data set; expected one of {', '.join(datasets.known())}")
 

@@ -19,9 +19,6 @@ from lore_core.preferences import Preferences
 from lore_core.responses import Responses
 
 MAY = ("encoder", "progress", "say")  # options that mean nothing where nothing is to be read
-TABLES = tuple(
-    f".{kind}{end}" for kind in ("csv", "tsv", "jsonl", "json", "parquet") for end in ("", ".gz")
-)
 
 
 def load(name_or_path: Path | str) -> tuple[Responses, Preferences | None]:
@@ -70,7 +67,7 @@ def people(name_or_path: Path | str, encoder: Any = None, **options: Any) -> Wor
 
 def _found(name_or_path: Path | str, **options: Any) -> Any:
     """What a file or a module of this package gives; it need not have all options of `MAY`."""
-    if str(name_or_path).lower().endswith(TABLES):
+    if Path(str(name_or_path)).suffix not in ("", ".safetensors"):  # a table, or an error says why
         return import_module("lore_core.datasets.table").from_table(name_or_path, **options)
     if isinstance(name_or_path, Path) or str(name_or_path).endswith(".safetensors"):
         return saved.load(name_or_path)

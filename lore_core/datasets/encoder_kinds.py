@@ -87,6 +87,7 @@ def check(settings: dict[str, Any], what: str, checkpoint: Checkpoint) -> None:
 
 
 def sentence_defaults(checkpoint: Checkpoint, device: Device) -> dict[str, Any]:
+    """How a sentence encoder reads where nothing is said: as it was saved."""
     return {
         "pooling": declared_pooling(checkpoint, embed.POOLINGS),
         "window": embed.WINDOW,
@@ -95,6 +96,7 @@ def sentence_defaults(checkpoint: Checkpoint, device: Device) -> dict[str, Any]:
 
 
 def decoder_defaults(checkpoint: Checkpoint, device: Device) -> dict[str, Any]:
+    """How a language model reads where nothing is said: two thirds up, mean over the response."""
     config = checkpoint.config.get_text_config()
     return {
         "layer": round(2 * config.num_hidden_layers / 3),
@@ -105,6 +107,7 @@ def decoder_defaults(checkpoint: Checkpoint, device: Device) -> dict[str, Any]:
 
 
 def reward_defaults(checkpoint: Checkpoint, device: Device) -> dict[str, Any]:
+    """How a reward model reads where nothing is said: the kind of number goes by the device."""
     window = checkpoint.config.get_text_config().max_position_embeddings
     return {"window": window, "kind": default_kind(devices.pick(device))}
 
@@ -112,6 +115,7 @@ def reward_defaults(checkpoint: Checkpoint, device: Device) -> dict[str, Any]:
 def sentence_reader(
     checkpoint: Checkpoint, settings: dict[str, Any], device: Device, budget: int | None
 ) -> Reader:
+    """A sentence encoder in memory; its budget counts windows."""
     chosen = {"window": settings["window"], "pooling": settings["pooling"]}
     batch_size = budget or embed.BATCH
     return SentenceReader.load(checkpoint.folder, device, batch_size=batch_size, **chosen)
@@ -120,6 +124,7 @@ def sentence_reader(
 def decoder_reader(
     checkpoint: Checkpoint, settings: dict[str, Any], device: Device, budget: int | None
 ) -> Reader:
+    """A language model in memory, without the blocks above its layer."""
     layer, kind = settings["layer"], settings["kind"]
     decoder = Decoder.load(checkpoint.folder, up_to=layer, kind=kind, device=device)
     return DecoderReader(

@@ -117,9 +117,10 @@ def embedded(
     if not reader.standardise:
         return corpus.world(rows, **reader.about)
     if scale is None:
-        scale = standardised(rows)[1]
-    inside = ((rows.double() - scale[0]) / scale[1]).float()
-    return corpus.world(inside, **reader.about, scale=scale)
+        inside, scale = standardised(rows)
+    else:
+        inside = (rows.double() - scale[0]) / scale[1]
+    return corpus.world(inside.float(), **reader.about, scale=scale)
 
 
 def share(chats: Sequence[Chat], which: int, of: int) -> list[Chat]:

@@ -40,11 +40,10 @@ def fit(
     splits: Annotated[int, typer.Option(min=1, help="how often people are split anew.")] = 5,
 ) -> None:
     """Does personalising pay, for whom, and what do they like? Writes a page, tables, a model."""
-    from lore_core.datasets import people, table  # these bring torch: not for --help
+    from lore_core.datasets import people  # these bring torch: not for --help
     from lore_core.people import facts, fit
 
-    read = people if source.suffix in ("", ".safetensors") else table.from_table
-    world = read(str(source), encoder=encoder, say=typer.echo, **roles(column))
+    world = people(str(source), encoder, say=typer.echo, **roles(column))
     described, audited = facts.described(world), facts.audited(world)
     typer.echo(described.to_string(index=False))
     found = fit.study(world, described, audited, tuple(range(splits)), typer.echo)

@@ -20,11 +20,9 @@ from lore_core.evaluation.benchmark import Benchmark
 from lore_core.evaluation.bootstrap import Interval, Lead, bootstrap, lead
 from lore_core.evaluation.result import Result
 from lore_core.evaluation.study import Study
-from lore_core.methods.lore import LoRe
 from lore_core.methods.protocol import Method
 from lore_core.methods.registry import RANKS, REGISTRY
 from lore_core.preferences import Preferences
-from lore_core.recipes import WEAK_RIDGE
 from lore_core.responses import Responses
 from lore_core.tools import draws
 
@@ -42,9 +40,10 @@ def candidates(n_people: int) -> dict[str, dict[str, Method]]:
     mixtures of the columns, so with few features more corners reach more people. Every second rank
     is tried with a weak ridge, too; the usual ridge is chosen by loss, and accuracy decides here.
     """
-    ranks = [rank for rank in RANKS[1:] if rank <= n_people // 4] or [2]
-    lore: dict[str, Method] = {f"rank {rank}": LoRe(rank) for rank in ranks}
-    lore |= {f"rank {rank}, weak ridge": LoRe(rank, WEAK_RIDGE) for rank in ranks[1::2]}
+    labels = [f"rank {rank}" for rank in RANKS[1:] if rank <= n_people // 4] or ["rank 2"]
+    usual, weak = (REGISTRY[name].candidates for name in ("lore", "lore_weak_ridge"))
+    lore = {label: usual[label] for label in labels}
+    lore |= {f"{label}, weak ridge": weak[label] for label in labels[1::2]}
     return {
         ONE: dict(REGISTRY["bradley_terry"].candidates),
         LORE: lore,

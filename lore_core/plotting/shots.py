@@ -11,10 +11,10 @@ from lore_core.plotting import label, plots
 from lore_core.tools.palette import BLUE, GREY
 
 Curve = dict[int, Interval]
-BANDS = ("LoRe", "Bradley–Terry")  # of the others no interval is drawn
+ONE = "Bradley–Terry"  # one reward for all
+BANDS = ("LoRe", ONE)  # of the others no interval is drawn
 DASHED = ("free weights", "one model per user, from Bradley–Terry")  # the second curve of a colour
 CEILING = "known tastes"
-ONE = "Bradley–Terry"  # one reward for all
 TICKS = [1, 2, 5, 9, 20, 50]
 PAIRS = "pairs that a new user gives"
 ACCURACY = "accuracy of unseen users"
@@ -64,15 +64,20 @@ def side_by_side(titles: list[str], sharey: bool) -> tuple[Figure, list[Axes]]:
 
 def panel(ax: Axes, results: dict[str, Curve], methods: list[str]) -> None:
     """Curves, and the accuracy of known tastes as a dotted line."""
-    shown = {method: results[method] for method in methods}
-    colours = {method: colour_of(method) for method in methods}
-    banded = {method: shown.pop(method) for method in BANDS if method in shown}
-    plots.curves(ax, shown, colours, dashed=DASHED, bands=False)
-    plots.curves(ax, banded, colours)
+    draw(ax, {method: results[method] for method in methods})
     *_, ceiling = results[CEILING].values()
     ax.axhline(ceiling.mean, color=GREY, ls=":", lw=1.5)
     label.log_ticks(ax, TICKS)
     ax.set_xlabel(PAIRS)
+
+
+def draw(ax: Axes, shown: dict[str, Curve]) -> None:
+    """Curves in the colours of their methods; those of BANDS come last, with their intervals."""
+    colours = {method: colour_of(method) for method in shown}
+    banded = {method: shown[method] for method in BANDS if method in shown}
+    others = {method: curve for method, curve in shown.items() if method not in banded}
+    plots.curves(ax, others, colours, dashed=DASHED, bands=False)
+    plots.curves(ax, banded, colours)
 
 
 def legend(fig: Figure, methods: list[str]) -> None:
@@ -121,11 +126,7 @@ def above_one_reward(worlds: dict[str, dict[str, Curve]], methods: list[str]) ->
     fig, axes = plt.subplots(2, -(-len(worlds) // 2), figsize=(12, 5.6), squeeze=False)
     for ax, (title, found) in zip(axes.flat, worlds.items(), strict=False):
         common = next(iter(found[ONE].values())).mean
-        shown = {name: minus(found[name], common) for name in methods if name in found}
-        colours = {name: colour_of(name) for name in shown}
-        banded = {name: shown.pop(name) for name in BANDS if name in shown}
-        plots.curves(ax, shown, colours, dashed=DASHED, bands=False)
-        plots.curves(ax, banded, colours)
+        draw(ax, {name: minus(found[name], common) for name in methods if name in found})
         ax.axhline(0, color=colour_of(ONE), lw=1.5)
         label.log_ticks(ax, [0, 1, 3, 9, max(found[ONE])])
         ax.set_title(title)
@@ -178,6 +179,6 @@ def best_of_n(shares: dict[str, Interval]) -> Figure:
     fig, ax = plt.subplots(figsize=(8, 5))
     rows = {method: {method: share} for method, share in ranked.items()}
     plots.points(ax, rows, {method: colour_of(method) for method in ranked})
-    ax.axvline(0, color=colour_of("Bradley–Terry"), ls=":", lw=1.5)
+    ax.axvline(0, color=colour_of(ONE), ls=":", lw=1.5)
     ax.set_xlabel("share of a perfect observer's gain (9 pairs)")
     return fig
