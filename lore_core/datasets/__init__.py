@@ -19,6 +19,9 @@ from lore_core.preferences import Preferences
 from lore_core.responses import Responses
 
 MAY = ("encoder", "progress", "say")  # options that mean nothing where nothing is to be read
+TABLES = tuple(
+    f".{kind}{end}" for kind in ("csv", "tsv", "jsonl", "json", "parquet") for end in ("", ".gz")
+)
 
 
 def load(name_or_path: Path | str) -> tuple[Responses, Preferences | None]:
