@@ -12,26 +12,17 @@ is said by the user's true taste, which LoRe does not know:
 Shapes: M responses, K rewards, T traits, L policies, U users.
 """
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 
-from lore_core.palm import baselines
-from lore_core.palm.algorithm import palm
-from lore_core.palm.policy import Choice, choice, tilt
+from lore_core.palm.policy import Choice, choice
 from lore_core.palm.portfolio import Portfolio
-from lore_core.palm.rewards import UnitRewards, rescaled, unit_rewards
+from lore_core.palm.rewards import UnitRewards, unit_rewards
 from lore_core.responses import Responses
 from lore_core.reward import LowRankReward
 from lore_core.splits import Split
 
-BEST, OWN, ONE, BASE = (
-    "own policy, true taste",
-    "own policy, LoRe's weights",
-    "one policy for everybody",
-    "a candidate at random",
-)
+BEST, OWN, BASE = "own policy, true taste", "own policy, LoRe's weights", "a candidate at random"
 
 
 def learned_rewards(reward: LowRankReward, responses: Responses, prompts: Tensor) -> UnitRewards:
@@ -45,39 +36,6 @@ def learned_rewards(reward: LowRankReward, responses: Responses, prompts: Tensor
     rows = torch.isin(responses.prompt, prompts)
     scores = reward.basis_scores(responses.embeddings[rows])
     return unit_rewards(scores, responses.prompt[rows])
-
-
-def rivals(
-    rewards: UnitRewards,
-    known: Tensor,
-    n: int,
-    generator: torch.Generator,
-    grid: Tensor | None = None,
-) -> dict[str, Portfolio]:
-    """PALM and the others, n policies each, all for best of n.
-
-    Args:
-        rewards: of the seen prompts.
-        known: (N, K) the seen users' weights, before scaling.
-        n: policies.
-        generator: source of the draws.
-        grid: for PALM, as in `palm`.
-    """
-    users, n_rewards = rescaled(known, rewards.scale), len(rewards.scale)
-    weights = {
-        f"{n} policies: clusters": baselines.clusters(users, n, generator),
-        f"{n} policies: uniform": baselines.uniform(n, n_rewards, generator),
-        f"{n} policies: random": baselines.random(n, n_rewards, generator),
-        ONE: baselines.one(users),
-    }
-    others = {
-        name: Portfolio.of(tilt(rewards.values, rewards.prompt, some, 0.0))
-        for name, some in weights.items()
-    }
-    found = {f"{n} policies: PALM": palm(rewards, n=n, grid=grid)} | others
-    return {
-        name: replace(one, shift=rewards.shift, scale=rewards.scale) for name, one in found.items()
-    }
 
 
 def ladder(
@@ -96,7 +54,7 @@ def ladder(
         prompts: `test` has the unseen ones.
         weights: (U, K) of the new users, as from `fit_weights`.
         tastes: (U, T) their true tastes.
-        portfolios: by name, as from `rivals`; users are assigned by `weights`.
+        portfolios: by name, as from `rivals.portfolios`; users are assigned by `weights`.
     """
     rows = torch.isin(responses.prompt, prompts.test)
     prompt, traits = responses.prompt[rows], responses.known_traits[rows].double()

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from lore_core.palm.cover import gaps
 from lore_core.palm.policy import Policies, choice, mixtures, optimum, tilt, values
-from lore_core.palm.rewards import rescaled
+from lore_core.palm.rewards import UnitRewards, rescaled
 from lore_core.tools import checks, tensor_files
 from lore_core.tools.checks import float_matrix, set_field, simplex_rows
 
@@ -116,6 +116,18 @@ class Portfolio:
             shift=zeros if shift is None else shift,
             scale=zeros + 1 if scale is None else scale,
         )
+
+    @classmethod
+    def tuned(cls, rewards: UnitRewards, weights: Tensor, beta: float) -> Portfolio:
+        """The portfolio of the policies that are tuned for given weights.
+
+        Args:
+            rewards: of the prompts on which it is made.
+            weights: (n, K) over rewards from 0 to 1, rows on the simplex.
+            beta: the KL penalty β.
+        """
+        policies = tilt(rewards.values, rewards.prompt, weights, beta)
+        return cls.of(policies, rewards.shift, rewards.scale)
 
     def __len__(self) -> int:
         return len(self.weights)

@@ -12,7 +12,7 @@ Shapes: M responses, K rewards, U users.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -65,6 +65,12 @@ class UnitRewards:
             )
         unit = ((values - shift) / scale).clamp(0, 1)
         return cls(values=unit, prompt=prompt, shift=shift, scale=scale)
+
+    @property
+    def plain(self) -> UnitRewards:
+        """The same rewards as if they had come from 0 to 1: users' weights are over these."""
+        zeros = torch.zeros_like(self.scale)
+        return replace(self, shift=zeros, scale=zeros + 1)
 
     def again(self, values: Tensor, prompt: Tensor) -> UnitRewards:
         """Other responses on the same scale, such as those to unseen prompts.
