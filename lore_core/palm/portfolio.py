@@ -165,14 +165,17 @@ class Portfolio:
             rewards: (M, K) from 0 to 1, of any prompts, brought there by the same shift and scale.
             prompt: (M,).
         """
-        unit, table = self.unit(weights), choice(rewards, prompt)
-        here = tilt(rewards, prompt, self.weights, self.beta)
-        worth = values(here, unit)
+        unit = self.unit(weights)
         return Served(
-            got=worth.gather(0, self.assign(weights)[None])[0],
+            got=self.got(weights, rewards, prompt),
             best=optimum(rewards, prompt, unit, self.beta),
-            base=unit @ table.rewards.mean((0, 1)),
+            base=unit @ choice(rewards, prompt).rewards.mean((0, 1)),
         )
+
+    def got(self, weights: Tensor, rewards: Tensor, prompt: Tensor) -> Tensor:
+        """What users get on some prompts, (U,), without what they could have got; as `serve`."""
+        here = tilt(rewards, prompt, self.weights, self.beta)
+        return values(here, self.unit(weights)).gather(0, self.assign(weights)[None])[0]
 
     def gap(self, weights: Tensor, rewards: Tensor, prompt: Tensor, delta: float = 0.0) -> Tensor:
         """The relative gap of each user on some prompts, (U,): what of f_v* - δ is missing.
