@@ -290,7 +290,9 @@ def test_a_method_has_the_colour_of_its_family(name, colour):
     assert colour_of(name) == colour
 
 
-@pytest.mark.parametrize("name", ["BLUE", "ORANGE", "GREEN", "PINK", "SKY", "RED", "GREY", "BLACK"])
+@pytest.mark.parametrize(
+    "name", ["BLUE", "ORANGE", "GREEN", "PINK", "SKY", "RED", "PURPLE", "BROWN", "GREY", "BLACK"]
+)
 def test_a_name_can_be_read_in_every_colour(name):
     """Contrast with white of at least 4 to 1, after WCAG's relative luminance."""
     red, green, blue = (

@@ -120,20 +120,22 @@ def compare(
     return pd.DataFrame(found)
 
 
-def what_is_possible(given: World, beta: float) -> tuple[Served, Served]:
+def what_is_possible(given: World, beta: float) -> Served:
     """What one policy for all gives new users and the crowd, with what they could have got."""
     one = Portfolio.tuned(given.seen, baselines.one(given.known), beta)
-    on = given.unseen.values, given.unseen.prompt
-    return one.serve(given.new, *on), one.serve(given.crowd, *on)
+    return one.serve(everybody(given), given.unseen.values, given.unseen.prompt)
 
 
-def missed(given: World, possible: tuple[Served, Served], portfolio: Portfolio) -> dict[str, float]:
+def everybody(given: World) -> Tensor:
+    """The new users, and then the crowd."""
+    return torch.cat([given.new, given.crowd])
+
+
+def missed(given: World, possible: Served, portfolio: Portfolio) -> dict[str, float]:
     """What one portfolio misses on unseen prompts."""
-    on = given.unseen.values, given.unseen.prompt
-    served, crowd = (
-        whole._replace(got=portfolio.got(users, *on))
-        for users, whole in zip((given.new, given.crowd), possible, strict=True)
-    )
+    got = portfolio.got(everybody(given), given.unseen.values, given.unseen.prompt)
+    parts = zip(*(t.split(len(given.new)) for t in possible._replace(got=got)), strict=True)
+    served, crowd = (Served(*part) for part in parts)
     return {
         "worst_gap": float(served.relative.max()),
         "mean_gap": float(served.relative.mean()),

@@ -7,6 +7,8 @@
 | ORANGE | Bradley–Terry: one reward for everybody, and whoever it serves |
 | SKY | one model per user |
 | GREEN, PINK, RED | PAL-A, PAL-B, VPL |
+| PURPLE | PALM: few policies for everybody |
+| BROWN | clusters of known users, and a policy for each |
 | GREY | what is nobody's model: the reference, controls, true tastes, ceilings, a coin |
 
 Where one idea has two curves, the second is dashed and both are named: training pairs beside
@@ -20,5 +22,7 @@ GREEN = "#009E73"
 PINK = "#CC79A7"
 SKY = "#56B4E9"
 RED = "#D55E00"
-GREY = "#6B6B6B"  # not in the palette; dark enough to be read as letters
+PURPLE = "#6A3D9A"  # this and the next two are not in their palette
+BROWN = "#7F5539"
+GREY = "#6B6B6B"  # dark enough to be read as letters
 BLACK = "#222222"
