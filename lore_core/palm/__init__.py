@@ -1,0 +1,1 @@
+"""PALM: few policies for many users."""
