@@ -13,6 +13,7 @@ Source: multi-objective decoding, one of the ways to make a policy for a weight 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,7 +69,9 @@ def add_adapters(model: Any, folders: Mapping[str, Path | str]) -> None:
             raise ValueError(f"the model has an adapter {name!r} already; give another name")
         if not (Path(folder) / "adapter_config.json").is_file():
             raise FileNotFoundError(f"{folder} holds no adapter; train one, or check the name")
-        with quiet(transformers):  # which would say that the adapter lacks the model's own weights
+        with quiet(transformers), warnings.catch_warnings():
+            # They would say that the adapter lacks the model's weights, and that it is not alone.
+            warnings.simplefilter("ignore")
             model.load_adapter(str(folder), adapter_name=name)
 
 
