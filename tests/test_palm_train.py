@@ -11,8 +11,8 @@ from worlds import normal
 
 from lore_core.language_model import causal
 from lore_core.language_model.mixed import add_adapters
-from lore_core.palm import adapters, train
-from lore_core.palm.lora import SMALLEST, Lora
+from lore_core.palm import adapters
+from lore_core.palm.lora import Lora
 from lore_core.palm.text_reward import TextReward
 from lore_core.palm.train import own_probabilities, train_policy, train_portfolio
 from lore_core.tools import folders
@@ -113,8 +113,8 @@ def test_the_loss_is_that_of_the_formula(folder, tmp_path):
     assert loss == pytest.approx(float(by_hand), abs=1e-4)
 
 
-def trained(folder, out, **changes):
-    train_policy(*loaded(folder), PROMPTS, CANDIDATES, TARGETS, out, **QUICK | changes)
+def trained(folder, out, targets=TARGETS, **changes):
+    train_policy(*loaded(folder), PROMPTS, CANDIDATES, targets, out, **QUICK | changes)
     return (out / "adapter_model.safetensors").read_bytes()
 
 
@@ -136,18 +136,20 @@ def test_tokens_of_a_batch_do_not_change_what_is_learned(folder, tmp_path):
     torch.testing.assert_close(*found, atol=1e-3, rtol=0)
 
 
-def test_candidates_of_next_to_no_probability_are_not_read(folder, tmp_path, monkeypatch):
+def test_candidates_of_a_small_share_are_not_read(folder, tmp_path, monkeypatch):
     rows = []
-    plain = train.adapters.write  # nothing of the training itself is replaced
 
     def counted(model, some):
         rows.extend(some)
         return causal.log_likelihood(model, some)
 
     monkeypatch.setattr("lore_core.palm.lora.log_likelihood", counted)
-    targets = torch.tensor([[1 - SMALLEST / 2, SMALLEST / 2, 0.0]] * 4)
-    train_policy(*loaded(folder), PROMPTS, CANDIDATES, targets, tmp_path / "a", **QUICK)
-    assert len(rows) == 4 and plain is adapters.write
+    targets = torch.tensor([[0.97, 0.03, 0.0]] * 4)
+    for smallest, read in ((0.0, 8), (0.05, 4)):
+        rows.clear()
+        lora = Lora(epochs=1, smallest=smallest)
+        trained(folder, tmp_path / str(read), targets=targets, lora=lora)
+        assert len(rows) == read
 
 
 # The folder

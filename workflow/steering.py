@@ -105,7 +105,7 @@ def policy(k: str, known: str, learned: str, out: str) -> None:
         shares,
         out,
         seed=SEEDS["policy"],
-        lora=Lora(epochs=3, together=2),
+        lora=Lora(epochs=2, together=2, smallest=0.02),
         ended=rows["ended"],
     )
     print(f"policy {k}: loss", *(f"{loss:.2f}" for loss in losses))

@@ -15,6 +15,7 @@ from lore_core.tools import checks, checksums
 
 Measured = dict[str, Tensor]  # name -> (p, n); "basis_scores" -> (p, n, K)
 PLAIN = "plain"
+KEPT = ("mean", "low", "high")  # of a lead
 
 
 def ways(plain: Measured, mixed: Measured, weights: Tensor, beta: float) -> dict[str, Measured]:
@@ -87,9 +88,6 @@ def rows(
             shown = mean._asdict() | {f"ahead_{part}": getattr(ahead, part) for part in KEPT}
             table.append({"user": user, "way": way, "measure": name, "prompts": len(mine)} | shown)
     return table
-
-
-KEPT = ("mean", "low", "high")
 
 
 def write(table: list[dict], path: Path | str) -> None:

@@ -18,7 +18,6 @@ from lore_core.language_model.causal import BUDGET, log_likelihood
 from lore_core.language_model.chat import Turn
 from lore_core.tools import checks, draws
 
-SMALLEST = 1e-4  # a candidate with less of π_w is not read: it would cost as much as the others
 LARGEST_STEP = 1.0  # norm of a gradient
 
 
@@ -31,6 +30,7 @@ class Lora:
         learning_rate: of AdamW.
         epochs: passes over the prompts.
         together: prompts whose gradients make one step.
+        smallest: a candidate with a smaller share is left out; it would cost as much as the others.
         budget: tokens per forward pass, padding included.
     """
 
@@ -38,10 +38,12 @@ class Lora:
     learning_rate: float = 1e-3
     epochs: int = 3
     together: int = 4
+    smallest: float = 1e-4
     budget: int = BUDGET
 
     def __post_init__(self) -> None:
         checks.number("learning_rate", self.learning_rate, above=True)
+        checks.number("smallest", self.smallest)
         checks.whole_numbers(1, rank=self.rank, epochs=self.epochs, together=self.together)
         checks.whole_number("budget", self.budget, at_least=1)
 
@@ -77,7 +79,7 @@ def fit(
 def prompt_loss(model: Any, chats: list[Turn], target: Tensor, lora: Lora) -> float:
     """−Σ_y π_w(y|x) log p_θ(y|x) of one prompt; its gradient is added to the weights'."""
     total = 0.0
-    for rows in likely(chats, target, lora.budget):
+    for rows in likely(chats, target, lora):
         found = log_likelihood(model, [chats[row] for row in rows])
         loss = -(target[rows].to(found) * found).sum()
         loss.backward()
@@ -85,10 +87,10 @@ def prompt_loss(model: Any, chats: list[Turn], target: Tensor, lora: Lora) -> fl
     return total
 
 
-def likely(chats: list[Turn], target: Tensor, budget: int) -> Iterator[list[int]]:
+def likely(chats: list[Turn], target: Tensor, lora: Lora) -> Iterator[list[int]]:
     """The candidates that count, in batches of like length."""
-    rows = (target > SMALLEST).nonzero().flatten().tolist()
-    for places in batches([chats[row].stop for row in rows], budget):
+    rows = (target > lora.smallest).nonzero().flatten().tolist()
+    for places in batches([chats[row].stop for row in rows], lora.budget):
         yield [rows[place] for place in places]
 
 
