@@ -37,6 +37,8 @@ from lore_core.evaluation.selection import select
 from lore_core.evaluation.study import BLOCKS, four_blocks
 from lore_core.evaluation.synthetic import Crowd, draw_study
 from lore_core.evaluation.utility import true_utility
+from lore_core.language_model.generate import check_weights
+from lore_core.language_model.steer import drawn, tilted
 from lore_core.methods import (
     PAL,
     VPL,
@@ -50,6 +52,8 @@ from lore_core.methods import (
     Schedule,
     parameter_count,
 )
+from lore_core.palm import adapters
+from lore_core.palm.lora import Lora
 from lore_core.recipes import FEW_SHOT, PAPER, PAPER_FEW_SHOT, FewShot
 from lore_core.reference import reference_direction
 from lore_core.scale import pair_scale
@@ -67,6 +71,7 @@ from lore_core.tools import checksums, draws, tensor_files
 NAN, INF = float("nan"), float("inf")
 HERE, PAIRS = toy_responses(), toy_pairs()  # 60 responses of 15 prompts, d = 6; 60 pairs of 5 users
 E, PROMPT = HERE.embeddings, HERE.prompt
+EVEN = torch.tensor([0.5, 0.5])
 NARROW = toy_responses(n_features=5)
 REWARD = LowRankReward(normal(6, 3), normal(5, 3, seed=1))
 ONE_STEP = Schedule(1)
@@ -1372,3 +1377,48 @@ def test_two_copies_of_one_text_are_a_pair_that_says_nothing():
     twins = Responses(torch.cat([E, E[:1]]), torch.cat([PROMPT, PROMPT[:1]]))
     personal = model("per user").adapt(twins, pairs((0, 60, 0)))
     torch.testing.assert_close(personal[0], model("per user").crowd)
+
+
+# Steering and policies
+
+
+STEERING = {
+    "beta below 0": (lambda: tilted(normal(2, 3, 2), EVEN, -1.0), "beta is -1.0, expected 0 or"),
+    "beta NaN": (lambda: tilted(normal(2, 3, 2), EVEN, NAN), "beta is nan, expected 0 or more"),
+    "a generator that is a seed": (
+        lambda: drawn(torch.ones(2, 2) / 2, 0),
+        "generator is a int, expected torch's Generator",
+    ),
+    "weights of two users": (
+        lambda: check_weights(torch.eye(2)),
+        r"weights have shape \(2, 2\), expected \(K,\): those of one user",
+    ),
+    "no weights": (lambda: check_weights([]), r"weights have shape \(0,\)"),
+    "logits for weights": (lambda: check_weights([2.0, -1.0]), "Of logits, pass the softmax"),
+    "a portfolio's weights off the simplex": (
+        lambda: adapters.described(torch.eye(2) * 2, 0.1, [0.0, 0.0], [1.0, 1.0]),
+        "do not lie on the simplex",
+    ),
+    "a shift for other rewards": (
+        lambda: adapters.described(torch.eye(2), 0.1, [0.0], [1.0, 1.0]),
+        "shift has 1 numbers, expected one for each of the 2 rewards",
+    ),
+    "a scale with a gap": (
+        lambda: adapters.described(torch.eye(2), 0.1, [0.0, 0.0], [1.0, NAN]),
+        "scale has 2 numbers, .* and no NaN",
+    ),
+    "a policy before the first": (lambda: adapters.adapter_name(-1), "a policy is -1, expected"),
+    "a rank of 0": (lambda: Lora(rank=0), "rank is 0, expected a whole number of at least 1"),
+    "a learning rate of 0": (
+        lambda: Lora(learning_rate=0),
+        "learning_rate is 0, expected a number",
+    ),
+    "half an epoch": (lambda: Lora(epochs=0.5), "epochs is 0.5, expected a whole number"),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("call", "message"), STEERING.values(), ids=STEERING)
+def test_steering_refuses_it_and_says_what_was_expected(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

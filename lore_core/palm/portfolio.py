@@ -19,6 +19,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from lore_core.palm.adapters import adapter_name
 from lore_core.palm.cover import gaps
 from lore_core.palm.policy import Policies, choice, mixtures, optimum, tilt, values
 from lore_core.palm.rewards import UnitRewards, rescaled
@@ -150,7 +151,7 @@ class Portfolio:
         return values(self.policies, self.unit(weights)).argmax(0)
 
     def route(self, weights: Tensor) -> list[str]:
-        """The name of the adapter that serves each user, as `train.train_policies` names them.
+        """The name of the adapter that serves each user, as `train.train_portfolio` names them.
 
         Args:
             weights: as for `assign`.
@@ -211,8 +212,3 @@ class Portfolio:
             return cls(beta=about["beta"], **{name: tensors[name] for name in FIELDS})
         except (ValueError, KeyError) as error:
             raise ValueError(f"{path} is not a saved Portfolio ({error}); save it again") from error
-
-
-def adapter_name(policy: int) -> str:
-    """What the adapter of a portfolio's policy is called."""
-    return f"policy_{policy}"
