@@ -24,16 +24,16 @@ unexport MPLBACKEND LORE_OUT
 
 # What runs headless runs two at a time, one thread each, without progress bars or personal settings.
 # None of this changes a result: `pytest` alone has to pass too.
-headless = course figures test quick lessons
+headless = course figures figures-model test quick lessons
 $(headless): export OMP_NUM_THREADS ?= 1
 $(headless): export PYTHONHASHSEED = 0
 $(headless): export TQDM_DISABLE = 1
 $(headless): export IPYTHONDIR = $(CURDIR)/.venv/ipython
 
-.PHONY: help course figures test quick lab model data layers lessons rooms lock clean claims agree
+.PHONY: help course figures figures-model test quick lab model data layers lessons rooms lock clean claims agree
 
 help:
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 $(STAMP):
 	@sh workflow/setup.sh $@
@@ -55,7 +55,13 @@ figures: $(STAMP) ## train every method in full on every seed, write figures/'s 
 	@$(PY) -m snakemake --quiet rules host \
 		--snakefile workflow/full.smk --configfile $(PROFILE) \
 		$(if $(FULL),--config $(FULL)) || { $(GO_ON); exit 1; }
+	@$(if $(FULL)$(PROFILE:profiles/full.yaml=),,$(PY) -m snakemake --quiet rules host \
+		--snakefile workflow/neighbours.smk || { $(GO_ON); exit 1; })
 	@$(if $(FULL)$(PROFILE:profiles/full.yaml=),,$(MAKE) --no-print-directory course)
+
+figures-model: $(STAMP) ## steer the small language model (make model) for two users: half an hour
+	@$(PY) -m lore_core.language_model.weights
+	@$(PY) -m snakemake --quiet rules host --snakefile workflow/steering.smk || { $(GO_ON); exit 1; }
 
 agree: $(STAMP) ## compare another machine's tables (WITH=folder) with those of figures/ (OTHER=...)
 	@$(PY) workflow/agree.py "$(WITH)" "$(OTHER)"

@@ -48,8 +48,8 @@ def exists(name):
 
 
 def test_commands_exist():
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.M))
-    named = set(re.findall(r"\bmake ([a-z]+)", code(README.read_text())))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.M))
+    named = set(re.findall(r"\bmake ([a-z-]+)", code(README.read_text())))
     assert named and named <= targets
 
 
