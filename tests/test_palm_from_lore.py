@@ -13,21 +13,29 @@ from lore_core.splits import study_prompts
 from lore_core.tools import draws
 
 
+UNITS = torch.tensor([0.2, 1.0, 6.0], dtype=torch.float64)  # of the basis rewards
+
+
 def planted(noise=0.0):
-    """Responses whose traits a known basis gives, or nearly; and users who mix them."""
+    """Responses whose traits a basis gives, or nearly, in other units; and users' true tastes."""
     responses = toy_responses(n_prompts=60, n_candidates=6)
     basis = torch.linalg.lstsq(responses.embeddings, responses.traits).solution
     basis = basis + noise * draws.normal(draws.generator(5), *basis.shape)
     seen, new = (random_points(n, 3, draws.generator(n)) for n in (40, 30))
-    reward = LowRankReward.from_weights(basis, seen)
+    reward = LowRankReward.from_weights(basis * UNITS, in_units(seen))
     return reward, responses, study_prompts(responses, draws.generator(0)), new
+
+
+def in_units(tastes):
+    """Weights of the basis rewards that order responses as tastes order them."""
+    return tastes / UNITS / (tastes / UNITS).sum(1, keepdim=True)
 
 
 def climb(noise=0.0):
     reward, responses, prompts, new = planted(noise)
     unit = learned_rewards(reward, responses, prompts.train)
     found = portfolios(unit, 4, reward.weights, draws.generator(1), grid=paper_grid(3, 0.4, 0.05))
-    return ladder(reward, responses, prompts, new, new, found)
+    return ladder(reward, responses, prompts, in_units(new), new, found)
 
 
 def test_what_the_best_candidate_is_worth_is_that_of_a_loop():

@@ -22,7 +22,7 @@ from lore_core.palm import (
 )
 from lore_core.palm.cover import exact_cover, gaps, greedy_cover
 from lore_core.palm.coverage import random_points
-from lore_core.palm.prune import table, worst
+from lore_core.palm.prune import exchanged, left, table, up_to
 from lore_core.palm.usage import perplexity, usage
 from lore_core.tools import draws
 
@@ -121,15 +121,29 @@ def test_more_policies_are_never_worse_and_all_of_them_reach_the_grids_own_floor
     assert left[-1] == pytest.approx(float(gap.amin(0).max()))
 
 
+def test_a_larger_portfolio_is_never_worse_in_any_world():
+    for seed in range(12):
+        policies, targets = grid_of(rewards(seed=seed, n_prompts=6), grid=paper_grid(3, 0.5, 0.05))
+        sizes = up_to(policies, targets, 10)
+        worst = [float(table(one.policies, targets, 0.0).amin(0).max()) for one in sizes]
+        assert all(b <= a + 1e-12 for a, b in zip(worst, worst[1:], strict=False))
+
+
+def test_a_policy_is_exchanged_for_a_better_one_until_there_is_none():
+    gap = torch.tensor([[0.0, 0.9, 0.9], [0.9, 0.5, 0.5], [0.9, 0.1, 0.2], [0.9, 0.2, 0.1]])
+    assert sorted(exchanged(gap, [0, 1])) in ([0, 2], [0, 3])
+    assert exchanged(gap, [0, 2]) == [0, 2], "equally good is no reason"
+
+
 def test_the_best_few_are_near_the_best_of_all_sets():
-    """Against every set of three; the search is a heuristic, so it may miss by a little."""
+    """Against every set of three; the search is a heuristic and may miss by a little."""
     for seed in range(5):
         policies, targets = grid_of(rewards(seed=seed), grid=paper_grid(3, 0.5, 0.1))
         gap = table(policies, targets, 0.0)
-        best = min(worst(gap, list(three)) for three in combinations(range(len(gap)), 3))
+        best = min(left(gap, list(three))[0] for three in combinations(range(len(gap)), 3))
         found = of_size(policies, targets, 3)
         reached = table(found.policies, targets, 0.0).amin(0).max()
-        assert best - 1e-12 <= reached <= best * 1.15
+        assert best - 1e-12 <= reached <= best * 1.05
 
 
 def test_permuting_the_rewards_permutes_the_portfolio():

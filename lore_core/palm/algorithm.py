@@ -8,7 +8,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from lore_core.palm.grids import covering_grid
-from lore_core.palm.policy import mixtures, optimum, tilt
+from lore_core.palm.policy import Policies, optimum, tilt
 from lore_core.palm.portfolio import Portfolio
 from lore_core.palm.prune import Targets, of_size, smallest
 from lore_core.palm.rewards import UnitRewards
@@ -45,13 +45,23 @@ def palm(
     """
     if (n is None) == (epsilon is None):
         raise ValueError(f"n is {n!r} and epsilon is {epsilon!r}, expected exactly one of the two")
-    values, prompt, n_rewards = rewards.values, rewards.prompt, rewards.values.shape[1]
-    grid = covering_grid(n_rewards, relative, absolute, LIMIT) if grid is None else grid
-    grid = mixtures(grid, n_rewards)
-    policies = tilt(values, prompt, grid, beta)
-    targets = Targets(grid, optimum(values, prompt, grid, beta))
+    policies, targets = candidates(rewards, beta, relative, absolute, grid)
     if n is not None:
         found = of_size(policies, targets, n, delta)
     elif epsilon is not None:
         found = smallest(policies, targets, epsilon, delta)
     return replace(found, shift=rewards.shift, scale=rewards.scale)
+
+
+def candidates(
+    rewards: UnitRewards,
+    beta: float,
+    relative: float = RELATIVE,
+    absolute: float = ABSOLUTE,
+    grid: Tensor | None = None,
+) -> tuple[Policies, Targets]:
+    """A policy for each grid weight, and the grid weights as those who are to be served."""
+    values, prompt, n_rewards = rewards.values, rewards.prompt, rewards.values.shape[1]
+    grid = covering_grid(n_rewards, relative, absolute, LIMIT) if grid is None else grid
+    policies = tilt(values, prompt, grid, beta)
+    return policies, Targets(policies.weights, optimum(values, prompt, grid, beta))

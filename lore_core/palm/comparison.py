@@ -14,10 +14,12 @@ import torch
 from torch import Tensor
 
 from lore_core.palm import baselines
+from lore_core.palm.algorithm import candidates
 from lore_core.palm.coverage import random_points
 from lore_core.palm.portfolio import Portfolio, Served
+from lore_core.palm.prune import up_to
 from lore_core.palm.rewards import UnitRewards, unit_rewards
-from lore_core.palm.rivals import RANDOM, portfolios
+from lore_core.palm.rivals import PALM, RANDOM, without_palm
 from lore_core.responses import Responses
 from lore_core.simulation.tastes import dirichlet_tastes
 from lore_core.splits import study_prompts
@@ -106,8 +108,10 @@ def compare(
         the largest share of the possible gain; and crowd_lost, the crowd's, lost over possible.
     """
     found, possible = [], what_is_possible(given, beta)
+    palms = up_to(*candidates(given.seen, beta, grid=grid), max(sizes))
     for n in sizes:
-        made = portfolios(given.seen, n, given.known, generator, beta, grid)
+        made = without_palm(given.seen, n, given.known, generator, beta)
+        made[PALM] = palms[min(n, len(palms)) - 1]
         drawn = [made.pop(RANDOM)]
         for _ in range(n_random - 1):
             weights = baselines.random(n, len(given.seen.scale), generator)

@@ -1,12 +1,14 @@
 """From a policy for each grid weight to a portfolio: as few as do, or the best n.
 
-`smallest` finds few policies of which everybody has one within ε. `of_size` turns it round: it
-finds the smallest ε for which n policies do, by bisection, and then exchanges policies as long as
-that lowers the worst gap. It goes up from one policy, so that a larger portfolio is never worse.
+`smallest` finds few policies of which everybody has one within ε. `of_size` turns it round and
+searches n policies with a small worst gap, from three starts: the greedy cover of the smallest ε
+that a bisection finds, one policy after the other from nothing, and one more than the portfolio
+that is smaller by one. From each, policies are exchanged one by one as long as that lowers the
+worst gap, or at the same worst gap the mean one. A larger portfolio is never worse.
 
 Shapes: L policies, U targets, n chosen.
 
-Source: PALM (arXiv 2604.04144); the exchange and the way up are ours.
+Source: PALM (arXiv 2604.04144); the starts and the exchange are ours.
 """
 
 from typing import NamedTuple
@@ -58,12 +60,19 @@ def of_size(policies: Policies, targets: Targets, n: int, delta: float = 0.0) ->
         n: how many to choose; if there are fewer, all are taken.
         delta: the absolute error δ that is forgiven.
     """
-    gap = table(policies, targets, delta)
+    return up_to(policies, targets, n, delta)[-1]
+
+
+def up_to(policies: Policies, targets: Targets, n: int, delta: float = 0.0) -> list[Portfolio]:
+    """The portfolios of 1, 2, ..., n policies; args as for `of_size`."""
+    gap, found = table(policies, targets, delta), []
     chosen: list[int] = []
     for size in range(1, min(checks.whole_number("n", n, at_least=1), len(policies)) + 1):
-        found = [grown(gap, chosen, size), grown(gap, bisected(gap, size), size)]
-        chosen = exchanged(gap, min(found, key=lambda some: worst(gap, some)))
-    return Portfolio.of(policies[chosen])
+        starts: list[list[int]] = [chosen, bisected(gap, size), []]
+        each = [exchanged(gap, grown(gap, start, size)) for start in starts]
+        chosen = min(each, key=lambda some: left(gap, some))
+        found.append(Portfolio.of(policies[chosen]))
+    return found
 
 
 def table(policies: Policies, targets: Targets, delta: float) -> Tensor:
@@ -77,9 +86,10 @@ def greedy(gap: Tensor, epsilon: float) -> list[int]:
     return greedy_cover(gap <= epsilon, cost=gap.mean(1))
 
 
-def worst(gap: Tensor, chosen: list[int]) -> float:
-    """The largest gap that is left when everybody has the best of the chosen policies."""
-    return float(gap[chosen].amin(0).max())
+def left(gap: Tensor, chosen: list[int]) -> tuple[float, float]:
+    """The worst and the mean gap, when everybody has the best of the chosen policies."""
+    least = gap[chosen].amin(0)
+    return float(least.max()), float(least.mean())
 
 
 def bisected(gap: Tensor, n: int) -> list[int]:
@@ -90,7 +100,7 @@ def bisected(gap: Tensor, n: int) -> list[int]:
         middle = (low + high) / 2
         found = greedy(gap, middle)
         if len(found) <= n:
-            chosen, high = found, min(middle, worst(gap, found))
+            chosen, high = found, min(middle, left(gap, found)[0])
         else:
             low = middle
     return chosen
@@ -103,16 +113,16 @@ def grown(gap: Tensor, chosen: list[int], n: int) -> list[int]:
     """
     chosen = list(chosen)
     while len(chosen) < n:
-        left = gap[chosen].amin(0) if chosen else torch.full_like(gap[0], torch.inf)
-        chosen.append(best_row(gap, left, chosen))
+        least = gap[chosen].amin(0) if chosen else torch.full_like(gap[0], torch.inf)
+        chosen.append(best_row(gap, least, chosen))
     return chosen
 
 
-def best_row(gap: Tensor, left: Tensor, taken: list[int]) -> int:
-    """The row that, beside gaps that are left, makes the worst (then the mean) gap smallest."""
+def best_row(gap: Tensor, least: Tensor, taken: list[int]) -> int:
+    """The row that, beside the gaps so far, makes the worst (then the mean) gap smallest."""
     scores = []
     for some in gap.split(max(1, CELLS // gap.shape[1])):
-        joint = torch.minimum(some, left)
+        joint = torch.minimum(some, least)
         scores.append(torch.stack([joint.amax(1), joint.mean(1)], 1))
     table = torch.cat(scores)
     table[taken] = torch.inf
@@ -128,7 +138,7 @@ def exchanged(gap: Tensor, chosen: list[int]) -> list[int]:
         for place in range(len(chosen)):
             others = chosen[:place] + chosen[place + 1 :]
             other = grown(gap, others, len(chosen))
-            if worst(gap, other) < worst(gap, chosen):
+            if left(gap, other) < left(gap, chosen):
                 chosen, better = other, True
     return chosen
 

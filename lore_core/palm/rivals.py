@@ -33,11 +33,18 @@ def portfolios(
         beta: the KL penalty β.
         grid: for PALM, as in `palm`.
     """
+    others = without_palm(rewards, n, known, generator, beta)
+    return {PALM: palm(rewards, n=n, beta=beta, grid=grid)} | others
+
+
+def without_palm(
+    rewards: UnitRewards, n: int, known: Tensor, generator: torch.Generator, beta: float = 0.0
+) -> dict[str, Portfolio]:
+    """The rivals alone; args as for `portfolios`."""
     n_rewards = len(rewards.scale)
     weights = {
         CLUSTERS: baselines.clusters(rescaled(known, rewards.scale), n, generator),
         UNIFORM: baselines.uniform(n, n_rewards, generator),
         RANDOM: baselines.random(n, n_rewards, generator),
     }
-    tuned = {name: Portfolio.tuned(rewards, some, beta) for name, some in weights.items()}
-    return {PALM: palm(rewards, n=n, beta=beta, grid=grid)} | tuned
+    return {name: Portfolio.tuned(rewards, some, beta) for name, some in weights.items()}
