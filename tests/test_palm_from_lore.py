@@ -12,7 +12,6 @@ from lore_core.palm.rivals import portfolios
 from lore_core.splits import study_prompts
 from lore_core.tools import draws
 
-
 UNITS = torch.tensor([0.2, 1.0, 6.0], dtype=torch.float64)  # of the basis rewards
 
 

@@ -153,8 +153,8 @@ def test_the_lemma_is_never_violated(n_rewards, beta, relative, absolute, seed):
     users = random_points(60, n_rewards, draw)
     grid = lazy_grid(users, relative, absolute)
     found = measured(rewards, prompt, grid, users, relative, absolute, beta)
-    assert len(found.gap) >= 60, "everybody is in a cell"
-    assert (found.gap >= -1e-12).all() and (found.gap <= found.bound + 1e-12).all()
+    assert len(found.loss) >= 60, "everybody is in a cell"
+    assert (found.loss >= -1e-12).all() and (found.loss <= found.bound + 1e-12).all()
 
 
 def test_the_bound_by_hand():

@@ -26,9 +26,7 @@ if __name__ == "__main__":
     if what == "--table":
         portfolio_rows.write(joined(pieces), file)
     elif what == "--ladder":
-        responses = alpaca_eval.load()
-        found = [portfolio_rows.climbed(responses, seed) for seed in portfolio_rows.SEEDS]
-        portfolio_rows.write(portfolio_rows.ladder(found), file)
+        portfolio_rows.write(portfolio_rows.ladder(alpaca_eval.load()), file)
     else:
         responses = alpaca_eval.load()
         setting = portfolio_rows.settings(responses)[what]

@@ -26,7 +26,7 @@ from lore_core.palm.portfolio import Portfolio
 from lore_core.palm.rewards import rescaled
 from lore_core.palm.rivals import portfolios
 from lore_core.responses import Responses
-from lore_core.tools import draws
+from lore_core.tools import checks, draws
 from lore_core.tools.files import whole
 
 SIZES = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
@@ -36,7 +36,8 @@ ENDS = 0.1, 0.9  # the middle 80 % of splits and draws
 THREE = ("brevity", "lists", "judge")
 FIVE = ("judge", "brevity", "lists", "caution", "figures")
 N_LAZY = 500  # weights, evenly spread, that the grid of ten rewards has to cover
-ONE = "one policy for everybody"
+N, N_NEW = 5, 10_000  # policies, and new users, of the ladder
+ONE, KNOWN = "one policy for everybody", "own policy, LoRe, 100 pairs"
 
 
 @dataclass(frozen=True)
@@ -118,45 +119,52 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def climbed(
-    responses: Responses, seed: int, n_new: int = 10_000, n: int = 5, rank: int = 5
+    responses: Responses, seed: int, n_new: int = N_NEW, n_shots: int = 9, rank: int = 5
 ) -> dict[str, Tensor]:
     """The ladder of one seed: what each way to serve new users is worth to them, {rung: (U,)}.
 
     Args:
         responses: with traits.
         seed: of the crowd, the split and all draws.
-        n_new: new users, each known from nine pairs.
-        n: policies.
+        n_new: new users.
+        n_shots: pairs from which each of them is known.
         rank: K of LoRe's basis.
     """
-    sizes: dict[str, Any] = dict(n_seen=300, n_unseen=n_new, n_pairs=47, n_shots=9, n_tests=1)
-    study = draw_study(responses, 0.1, seed=seed, **sizes)
-    reward = fit_basis(responses, study.train, rank, validation=study.validation, seed=seed).reward
-    rewards = from_lore.learned_rewards(reward, responses, study.prompts.train)
-    made = portfolios(rewards, n, reward.weights, draws.generator(seed), grid=papers(rank))
-    made = {f"{n} policies: {name}": one for name, one in made.items()}
+    sizes: dict[str, Any] = dict(n_seen=300, n_unseen=n_new, n_pairs=47, n_tests=1)
+    study = draw_study(responses, 0.1, n_shots=n_shots, seed=seed, **sizes)
+    fit = fit_basis(responses, study.train, rank, validation=study.validation, seed=seed)
+    reward, prompts = fit.reward, study.prompts
+    rewards = from_lore.learned_rewards(reward, responses, prompts.train)
+    made = portfolios(rewards, N, reward.weights, draws.generator(seed), grid=papers(rank))
+    named = {f"{N} policies: {name}": one for name, one in made.items()}
     mean_user = baselines.one(rescaled(reward.weights, rewards.scale))
-    made[ONE] = Portfolio.tuned(rewards, mean_user, 0.0)
+    named[ONE] = Portfolio.tuned(rewards, mean_user, 0.0)
     weights = fit_weights(reward, responses, study.shots)
-    tastes = study.tastes[study.users.test] if study.tastes is not None else weights
-    return from_lore.ladder(reward, responses, study.prompts, weights, tastes, made)
+    tastes = checks.tensor("tastes", study.tastes)[study.users.test]
+    return from_lore.ladder(reward, responses, prompts, weights, tastes, named)
 
 
-def ladder(found: Sequence[dict[str, Tensor]]) -> pd.DataFrame:
-    """The rungs of several seeds: shares of the possible gain, with intervals and spread.
+def ladder(responses: Responses, seeds: Sequence[int] = SEEDS, n_new: int = N_NEW) -> pd.DataFrame:
+    """The rungs over several seeds: shares of the possible gain, with intervals and spread.
 
     Args:
-        found: of each seed, as from `climbed`.
+        responses: with traits.
+        seeds: of the crowds.
+        n_new: new users; a tenth as many, of the same crowds, give a hundred pairs.
     """
-    rows = []
-    for rung in found[0]:
-        gained = [seed[rung] - seed[from_lore.BASE] for seed in found]
-        possible = [seed[from_lore.BEST] - seed[from_lore.BASE] for seed in found]
-        interval = share(gained, possible, draws.generator(0))
-        each = [float(g.mean() / p.mean()) for g, p in zip(gained, possible, strict=True)]
-        spread = {"lowest_seed": min(each), "highest_seed": max(each), "seeds": len(each)}
-        rows.append({"rung": rung} | interval._asdict() | spread)
-    return pd.DataFrame(rows)
+    few = [climbed(responses, seed, n_new) for seed in seeds]
+    many = [climbed(responses, seed, n_new // 10, n_shots=100) for seed in seeds]
+    rows = [{"rung": rung} | gained(few, rung) for rung in few[0]]
+    return pd.DataFrame([*rows, {"rung": KNOWN} | gained(many, from_lore.OWN)])
+
+
+def gained(found: Sequence[dict[str, Tensor]], rung: str) -> dict[str, float]:
+    """The share of the possible gain on one rung, from the worths of several seeds."""
+    parts = [seed[rung] - seed[from_lore.BASE] for seed in found]
+    possible = [seed[from_lore.BEST] - seed[from_lore.BASE] for seed in found]
+    each = [float(got.mean() / most.mean()) for got, most in zip(parts, possible, strict=True)]
+    spread = {"lowest_seed": min(each), "highest_seed": max(each), "seeds": len(each)}
+    return share(parts, possible, draws.generator(0))._asdict() | spread
 
 
 def write(table: pd.DataFrame, path: Path | str) -> None:

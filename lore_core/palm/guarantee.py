@@ -25,17 +25,17 @@ from lore_core.tools import checks
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """Pairs of a grid weight and a user whom it covers, each with its gap and its bound.
+    """Pairs of a grid weight and a user whom it covers, each with its loss and its bound.
 
     Args:
         grid, user: (n,) rows of the grid weights and of the users.
-        gap: (n,) f_v* - f_v(π_w) in truth.
+        loss: (n,) f_v* - f_v(π_w) in truth.
         bound: (n,) what the lemma allows: 2ε' f_v* + 2(δ' R_max + ε' f_max).
     """
 
     grid: Tensor
     user: Tensor
-    gap: Tensor
+    loss: Tensor
     bound: Tensor
 
 
@@ -81,7 +81,7 @@ def measured(
     absolute: float,
     beta: float,
 ) -> Measured:
-    """For every grid weight and every user in its cell: the true gap beside the lemma's bound.
+    """For every grid weight and every user in its cell: the true loss beside the lemma's bound.
 
     Args:
         rewards, prompt, beta: as for `policy.tilt`.
@@ -94,8 +94,8 @@ def measured(
     )
     policy, user = inside.nonzero(as_tuple=True)
     best = optimum(rewards, prompt, users, beta)
-    gap = best - values(tilt(rewards, prompt, grid, beta), users)
+    loss = best - values(tilt(rewards, prompt, grid, beta), users)
     epsilon, delta = lemma_bound(relative, absolute, *maxima(rewards, prompt))
     return Measured(
-        grid=policy, user=user, gap=gap[policy, user], bound=epsilon * best[user] + delta
+        grid=policy, user=user, loss=loss[policy, user], bound=epsilon * best[user] + delta
     )

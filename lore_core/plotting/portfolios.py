@@ -148,22 +148,22 @@ def ladder(rungs: Mapping[str, Interval], colours: Mapping[str, str]) -> Figure:
     plots.points(ax, rows, {name: colours[name] for name in rungs})
     if legend := ax.get_legend():
         legend.remove()
-    ax.set_xlabel("share of the possible gain in true utility")
+    ax.set(xlabel="share of the possible gain in true utility", xlim=(0, 1.03))
     return fig
 
 
-def bound(gap: Tensor, promised: Tensor) -> Figure:
-    """The true gap of pairs of a grid weight and a user in its cell, beside what is promised.
+def bound(loss: Tensor, promised: Tensor) -> Figure:
+    """The true loss of pairs of a grid weight and a user in its cell, beside what is promised.
 
     Args:
-        gap, promised: (n,).
+        loss, promised: (n,).
     """
     fig, ax = plt.subplots(figsize=(7, 3.6))
-    table = pd.DataFrame({"gap": gap, "bound": promised}).sort_values("gap", ignore_index=True)
-    ax.fill_between(table.index, table["gap"], color=PURPLE, alpha=0.4, lw=0)
-    ax.plot(table.index, table["gap"], color=PURPLE)
+    table = pd.DataFrame({"loss": loss, "bound": promised}).sort_values("loss", ignore_index=True)
+    ax.fill_between(table.index, table["loss"], color=PURPLE, alpha=0.4, lw=0)
+    ax.plot(table.index, table["loss"], color=PURPLE)
     ax.plot(table.index, table["bound"], ".", color=GREY, ms=2)
-    ax.set(xlabel="pairs of a policy and a user whom it covers, by their gap", ylabel="f* - f")
-    ends = {"in truth": float(table["gap"].iloc[-1]), "the lemma's bound": float(promised.mean())}
+    ax.set(xlabel="pairs of a policy and a user in its cell, by their loss", ylabel="loss, f* − f")
+    ends = {"in truth": float(table["loss"].iloc[-1]), "the lemma's bound": float(promised.mean())}
     label.ends(ax, ends, {"in truth": PURPLE, "the lemma's bound": GREY})
     return fig
