@@ -21,6 +21,7 @@ from lore_core.plotting import (
     shots,
     style,
     training,
+    triangle,
 )
 from lore_core.tools import palette
 from lore_core.tools.palette import BLUE, GREY, ORANGE
@@ -77,7 +78,7 @@ def test_the_same_figure_is_saved_as_the_same_bytes(out, draw):
 
 def test_a_corner_of_the_simplex_is_a_corner_of_the_triangle(ax):
     points = drawings.simplex(ax, THREE, ["a", "b", "c"]).collections[0].get_offsets()
-    assert points.flatten().tolist() == pytest.approx(drawings.CORNERS.flatten().tolist())
+    assert points.flatten().tolist() == pytest.approx(triangle.CORNERS.flatten().tolist())
 
 
 def test_the_best_response_stands_on_top(ax):

@@ -3,13 +3,11 @@
 Shapes: N users, C candidates of one prompt.
 """
 
-import torch
 from matplotlib.axes import Axes
 from torch import Tensor
 
+from lore_core.plotting import triangle
 from lore_core.tools.palette import BLACK, GREY
-
-CORNERS = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.5, 3**0.5 / 2]], dtype=torch.float64)
 
 
 def simplex(
@@ -27,18 +25,13 @@ def simplex(
         colour: of the users.
         marked: label -> row, for users to point out.
     """
-    ax.plot(*CORNERS[[0, 1, 2, 0]].T, color=BLACK, lw=1)
-    x, y = (weights.double() @ CORNERS).T
-    ax.scatter(x, y, s=20, color=colour, alpha=0.4, lw=0)
+    triangle.outline(ax, corners)
+    triangle.scatter(ax, weights, color=colour)
     for label, row in (marked or {}).items():
-        x, y = weights[row] @ CORNERS
+        [(x, y)] = triangle.places(weights[row : row + 1])
         ax.scatter(x, y, s=90, color=BLACK, edgecolor="white", lw=1.5, zorder=3)
         side, away = ("left", 0.06) if x > 0.5 else ("right", -0.06)
         ax.text(x + away, y, label, ha=side, va="center", weight="bold")
-    for name, (x, y), side in zip(corners, CORNERS, ("top", "top", "bottom"), strict=True):
-        ax.text(x, y + (0.04 if side == "bottom" else -0.05), name, ha="center", va=side)
-    ax.set(xlim=(-0.2, 1.2), ylim=(-0.15, 1.0), aspect="equal")
-    ax.axis("off")
     return ax
 
 
