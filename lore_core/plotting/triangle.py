@@ -44,5 +44,6 @@ def scatter(ax: Axes, weights: Tensor, **look: Any) -> Axes:
         weights: (n, 3), rows on the simplex.
         look: of the points, as in `Axes.scatter`.
     """
-    ax.scatter(*places(weights).T, **{"s": 20, "color": GREY, "alpha": 0.4, "lw": 0} | look)
+    usual: dict[str, Any] = {"s": 20, "color": GREY, "alpha": 0.4, "lw": 0}
+    ax.scatter(*places(weights).T, **usual | look)
     return ax
