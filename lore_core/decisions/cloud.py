@@ -108,19 +108,19 @@ class Cloud:
             gaps: (Q, K).
         """
         parts = self.check_pool(gaps).split(max(1, CELLS // self.size))
-        return torch.cat([self.averaged(function, some) for some in parts], 1)
-
-    def averaged(self, function: Callable[[Tensor], Tensor], gaps: Tensor) -> Tensor:
-        """`expected`, for few enough pairs."""
-        weights = self.weights.to(gaps)
-        if len(self.particles) == 1:
-            return weights @ function(self.margins(0, gaps))
-        users = range(self.n_users)
-        return torch.stack([weights[user] @ function(self.margins(user, gaps)) for user in users])
+        points, weights = self.particles.to(gaps), self.weights.to(gaps)
+        columns = [(some / self.temperature).T for some in parts]
+        if len(points) == 1:
+            return torch.cat([weights @ function(points[0] @ some) for some in columns], 1)
+        rows = zip(points, weights, strict=True)
+        return torch.stack(
+            [torch.cat([p @ function(w @ some) for some in columns]) for w, p in rows]
+        )
 
     def margins(self, user: int, gaps: Tensor) -> Tensor:
-        """g · w / τ of one user's points and all pairs, (n, Q)."""
-        return self.particles[user].to(gaps) @ gaps.T / self.temperature
+        """g · w of one user's points and all pairs, (n, Q)."""
+        points = self.particles[0 if len(self.particles) == 1 else user]
+        return points.to(gaps) @ gaps.T
 
     @property
     def size(self) -> int:

@@ -23,7 +23,7 @@ from lore_core.simplex_logistic import inside
 from lore_core.tools import draws
 
 CONCENTRATION = 0.5
-SPREAD = 0.05  # of a proposal around where a particle is; with less it moves less
+SPREADS = (0.002, 0.5)  # of proposals: from narrow, for a sharp posterior, to nearly the prior
 LITTLE = 0.1  # how much of a seen user's particle is free
 
 
@@ -79,21 +79,29 @@ class Particles:
             answered: as in `log_density`.
             generator: source of the proposals.
         """
-        new = replace(self, free=inside(draws.dirichlet(generator, around(self.free))))
+        spread = spreads(draws.uniform(generator, *self.share.shape))
+        new = replace(self, free=inside(draws.dirichlet(generator, around(self.free, spread))))
         gain = new.log_density(answered) - self.log_density(answered)
-        ratio = gain + log_proposal(new.free, self.free) - log_proposal(self.free, new.free)
+        there = log_proposal(self.free, new.free, spread)
+        ratio = gain + log_proposal(new.free, self.free, spread) - there
         accepted = draws.uniform(generator, *ratio.shape).log() < ratio
         return replace(self, free=torch.where(accepted[..., None], new.free, self.free))
 
 
-def around(free: Tensor) -> Tensor:
+def spreads(luck: Tensor) -> Tensor:
+    """How far each proposal reaches, evenly on a logarithmic scale, by uniform draws."""
+    narrow, wide = SPREADS
+    return narrow * (wide / narrow) ** luck
+
+
+def around(free: Tensor, spread: Tensor) -> Tensor:
     """The Dirichlet parameters of a proposal from here."""
-    return free / SPREAD + CONCENTRATION
+    return free / spread + CONCENTRATION
 
 
-def log_proposal(start: Tensor, end: Tensor) -> Tensor:
+def log_proposal(start: Tensor, end: Tensor, spread: Tensor) -> Tensor:
     """How likely a step leads from start to end, up to a constant."""
-    parameters = around(start)
+    parameters = around(start, spread)
     return ((parameters - 1) * end.log() - parameters.lgamma()).sum(-1)
 
 

@@ -102,10 +102,11 @@ def ranked_right(cloud: Cloud, user: int, gaps: Tensor, tests: Tensor) -> Tensor
         gaps: (Q, K) pairs to ask about.
         tests: (T, K) pairs to rank.
     """
-    points = 0 if len(cloud.particles) == 1 else user
     counts = cloud.weights[user].to(gaps)
-    first = (cloud.margins(points, gaps).sigmoid() * counts[:, None]).T  # (Q, n): answer and point
-    ahead = (cloud.margins(points, tests.to(gaps)) > 0).to(gaps)  # (n, T): the first is better
+    first = (
+        cloud.margins(user, gaps / cloud.temperature).sigmoid() * counts[:, None]
+    ).T  # (Q, n): answer and point
+    ahead = (cloud.margins(user, tests.to(gaps)) > 0).to(gaps)  # (n, T): the first is better
     told, said = first @ ahead, first.sum(1, keepdim=True)  # if the first is preferred
     untold = counts @ ahead - told  # if the second is
     right = torch.maximum(told, said - told) + torch.maximum(untold, 1 - said - untold)
