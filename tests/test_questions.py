@@ -17,6 +17,7 @@ from lore_core.decisions.particles import Particles, prior_particles, resampled
 from lore_core.decisions.posterior import at, point_prior, prior
 from lore_core.evaluation import asking
 from lore_core.evaluation.asking import Interview, ask, best_and_worst
+from lore_core.evaluation.calibration import model_answers, share_below
 from lore_core.evaluation.newcomers import Newcomers
 from lore_core.evaluation.study import UNSEEN, Study
 from lore_core.likeness import likeness
@@ -39,16 +40,13 @@ def cloud(n_users=5, n=7, shared=False, temperature=0.7):
     return Cloud(points.view(-1, n, 3), normal(n_users, n, seed=2), temperature)
 
 
-def answer(truth, gaps, generator, temperature=1.0):
-    """Whether users of these weights prefer the first, by the model."""
-    return draws.uniform(generator, len(truth)) < ((gaps * truth).sum(1) / temperature).sigmoid()
-
-
 def asked(known, truth, n, generator, move=True, scale=2.0):
     """What is known after n answers to random pairs."""
     for _ in range(n):
         gaps = draws.normal(generator, *truth.shape) * scale
-        known = known.update(gaps, answer(truth, gaps, generator), generator if move else None)
+        known = known.update(
+            gaps, model_answers(truth, gaps, 1.0, generator), generator if move else None
+        )
     return known
 
 
@@ -291,12 +289,6 @@ def test_laplace_and_particles_agree_after_200_answers():
 # calibration
 
 
-def ranks(known, truth, direction):
-    """Where the truth lies among the posterior's draws, from 0 to 1."""
-    below = (known.particles @ direction < truth @ direction[:, None]).double()
-    return (known.weights * below).sum(1)
-
-
 def uneven(values, bins=10):
     """How unlikely such counts are if values are uniform: p of a chi-squared test."""
     return stats.chisquare(torch.histc(values, bins, 0, 1).numpy()).pvalue
@@ -309,7 +301,7 @@ def test_the_truth_ranks_evenly_among_particles(wrong, calibrated):
     truth = prior_particles(SEEN, n, random(10)).points[0]
     known = prior(SEEN, n, 400, random(11), temperature=wrong)
     known = asked(known, truth, 15, random(12), scale=4.0)
-    found = uneven(ranks(known, truth, normal(3, seed=13)))
+    found = uneven(share_below(known, truth, normal(3, seed=13)))
     assert found > 0.01 if calibrated else found < 1e-6
 
 
@@ -319,10 +311,10 @@ def test_the_truth_ranks_evenly_among_laplace_s_draws(wrong, calibrated):
     n, recipe = 600, FewShot(centre="crowd", prior=30.0, temperature=wrong)
     truth, generator = draws.dirichlet(random(10), (30 * SEEN.mean(0)).expand(n, -1)), random(12)
     gaps = draws.normal(generator, 60, n, 3) * 4
-    said = [answer(truth, some, generator) for some in gaps]
+    said = [model_answers(truth, some, 1.0, generator) for some in gaps]
     signed = [torch.where(f[:, None], g, -g) for f, g in zip(said, gaps, strict=True)]
     known = after_all(laplace(SEEN, n, 400, random(11), recipe), torch.stack(signed, 1))
-    found = uneven(ranks(known, truth, normal(3, seed=13)))
+    found = uneven(share_below(known, truth, normal(3, seed=13)))
     assert found > 0.01 if calibrated else found < 1e-6
 
 

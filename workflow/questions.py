@@ -1,16 +1,19 @@
-"""The full comparison of questions, one seed at a time, and its table.
+"""The full comparison of questions, seed by seed, and its table.
 
-questions.py SEED OUT              asks one seed's new users by every policy (some ten seconds)
-questions.py table FILE RESULT...  writes the table of all seeds' results to a CSV file
+questions.py RESULT...             asks the new users of each seed; RESULT is named by it, such as
+                                   build/questions/7.safetensors
+questions.py --table FILE RESULT...  writes the table of all seeds' results to a CSV file
 """
 
 import sys
+from pathlib import Path
 
 from lore_core.evaluation import question_rows
 
 if __name__ == "__main__":
-    what, out, *results = sys.argv[1:]
-    if what == "table":
-        question_rows.write(question_rows.table(list(map(question_rows.load, results))), out)
+    if sys.argv[1] == "--table":
+        table, *results = sys.argv[2:]
+        question_rows.write(question_rows.table(list(map(question_rows.load, results))), table)
     else:
-        question_rows.save(question_rows.reached(int(what)), out)
+        for result in sys.argv[1:]:
+            question_rows.save(question_rows.reached(int(Path(result).stem)), result)

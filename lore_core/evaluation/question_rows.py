@@ -16,13 +16,14 @@ from lore_core.datasets import alpaca_eval
 from lore_core.decisions import questions
 from lore_core.evaluation import asking
 from lore_core.evaluation.asking import Interview
-from lore_core.evaluation.bootstrap import bootstrap
+from lore_core.evaluation.bootstrap import Interval, bootstrap
 from lore_core.evaluation.newcomers import Newcomers
 from lore_core.evaluation.synthetic import draw_study
 from lore_core.fit import fit_basis
 from lore_core.simulation.habits import Habit
 from lore_core.tools import draws, tensor_files
 from lore_core.tools.files import whole
+from lore_core.tools.paths import FIGURES
 
 NOISE = 0.5  # τ of noisy users, on utilities
 WAYS = ("no noise", "noise", "noise, tau twice", "noise, tau half", "one in ten careless")
@@ -30,6 +31,10 @@ KNOWN = "known weights"
 FORMAT = "best and worst"
 CANDIDATES = 8  # of a prompt of AlpacaEval
 FEW = ("random", "uncertain", "optimal", "information")  # asked in whatever way users answer
+
+FILE = FIGURES / "questions.csv"
+KEYS = ["answers", "policy", "questions"]
+NUMBERS = ["texts", "mean", "low", "high", "n_users", "seeds"]
 
 Reached = dict[tuple[str, str], Tensor]
 
@@ -44,7 +49,7 @@ class Sizes:
     n_known: int = 50
     rank: int = 6
     n_goals: int = 50
-    interview: Interview = Interview(pool=200)
+    interview: Interview = Interview(pool=200, n_particles=500)
 
     def newcomers(self, seed: int) -> Newcomers:
         """Specialists who rank AlpacaEval's responses, and LoRe's reward for the seen ones."""
@@ -128,7 +133,35 @@ def rows(key: tuple[str, str], curves: list[Tensor]) -> Iterator[dict]:
         yield keys | interval | {"n_users": len(users[0]), "seeds": len(users)}
 
 
-def write(table: pd.DataFrame, path: Path | str) -> None:
+def write(table: pd.DataFrame, path: Path | str = FILE) -> None:
     """Write the table, numbers to four decimals."""
     with whole(path) as unfinished:
         table.round(4).to_csv(unfinished, index=False)
+
+
+def read(path: Path | str = FILE) -> pd.DataFrame:
+    """The table as it was written.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: a column or a cell is missing.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"no table {path}: `git checkout figures/` brings it back")
+    found = pd.read_csv(path)
+    missing = {*KEYS, *NUMBERS} - set(found)
+    if missing or found.duplicated(KEYS).any() or found.isna().any(axis=None):
+        raise ValueError(
+            f"{path} is not whole (missing columns {sorted(missing)}, {len(found)} rows); "
+            "`git checkout figures/` brings it back"
+        )
+    return found
+
+
+def curves(table: pd.DataFrame, way: str) -> dict[str, dict[int, Interval]]:
+    """Policy -> questions -> accuracy, of one way to answer."""
+    of_way = table[table.answers == way]
+    return {
+        policy: {int(r.questions): Interval(r["mean"], r.low, r.high) for _, r in rows.iterrows()}
+        for policy, rows in of_way.groupby("policy", sort=False)
+    }
