@@ -12,9 +12,9 @@ from lore_core import LowRankReward, Preferences, fit_basis, fit_weights
 from lore_core.decisions import questions
 from lore_core.decisions.cloud import Cloud, answer_entropy, entropy
 from lore_core.decisions.laplace import laplace
-from lore_core.decisions.logit_normal import around_best, free_directions
 from lore_core.decisions.particles import Particles, prior_particles, resampled
 from lore_core.decisions.posterior import at, point_prior, prior
+from lore_core.decisions.simplex_normal import SimplexNormal, around_best
 from lore_core.evaluation import asking
 from lore_core.evaluation.asking import Interview, ask, best_and_worst
 from lore_core.evaluation.calibration import model_answers, share_below
@@ -31,7 +31,7 @@ POLICIES = questions.POLICIES | {"gradient": questions.gradient(normal(9, 3, see
 each_policy = pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES.keys())
 SEEN = dirichlet_tastes(20, 3, 0.3, random(3))
 GAPS = normal(40, 3, seed=4) * 2
-DIRICHLET = FewShot(centre="crowd", prior=1.5)  # of 0.5 for each of three, as the particles'
+WEAK = FewShot(centre="crowd", prior=0.1)
 
 
 def cloud(n_users=5, n=7, shared=False, temperature=0.7):
@@ -255,33 +255,38 @@ def test_the_mode_is_what_fit_weights_says():
         torch.testing.assert_close(known.mode, expected.double(), rtol=1e-6, atol=1e-8)
 
 
-def test_the_precision_is_the_curvature_in_the_logits():
+def test_the_precision_is_the_curvature_in_units_of_the_weights():
     gaps, pull = normal(2, 6, 4, seed=1), dirichlet_tastes(2, 4, 1.0, random(0)) * 2
     found = around_best(gaps, pull, pull / 2, 50)
-
-    def loss(logits, user):
-        weights = logits.softmax(-1)[None]
-        return SimplexLogistic(gaps[user : user + 1], pull[user : user + 1]).losses(weights)[0]
-
     for user in range(2):
-        there = found.mode[user].log()
-        expected = torch.autograd.functional.hessian(lambda at, u=user: loss(at, u), there)
+        shots = SimplexLogistic(gaps[[user]], pull[[user]])
+
+        def loss(y, shots=shots, mode=found.mode[[user]]):
+            return shots.losses(mode * (1 + y))[0]
+
+        expected = torch.autograd.functional.hessian(loss, torch.zeros(4, dtype=torch.float64))
         torch.testing.assert_close(found.precision[user], expected, rtol=1e-6, atol=1e-8)
 
 
-def test_free_directions_keep_the_sum():
-    free = free_directions(5)
-    torch.testing.assert_close(free.T @ free, torch.eye(4, dtype=torch.float64))
-    assert free.sum(0).abs().max() < 1e-12
+def test_draws_have_the_covariance_of_the_free_directions():
+    """By hand: the inverse of the precision on a basis of all y with ŵ · y = 0."""
+    mode = torch.tensor([[0.5, 0.3, 0.2]], dtype=torch.float64)
+    precision = torch.tensor([[400.0, 30.0, 0.0], [30.0, 900.0, 0.0], [0.0, 0.0, 600.0]]).double()
+    points = SimplexNormal(mode, precision[None]).points(normal(1, 200_000, 3))[0]
+    free = torch.tensor([[0.3, 0.2], [-0.5, 0.0], [0.0, -0.5]], dtype=torch.float64)
+    inner = free @ torch.linalg.inv(free.T @ precision @ free) @ free.T
+    expected = mode.T * inner * mode
+    torch.testing.assert_close(points.T.cov(), expected, rtol=0.02, atol=2e-6)
+    torch.testing.assert_close(points.mean(0), mode[0], rtol=0, atol=1e-3)
 
 
 def test_laplace_and_particles_agree_after_200_answers():
-    """With one prior, and tastes away from the edges, where the posterior is not normal."""
+    """With weak priors, and tastes away from the edges, where the posterior is not normal."""
     truth, equal = dirichlet_tastes(6, 3, 10.0, random(7)), torch.eye(3, dtype=torch.float64)
     free = dirichlet_tastes(2000, 3, 0.5, random(0))[None]
     parts = Particles(equal.mean(0).expand_as(free), torch.ones_like(free[..., :1]), free)
     known = asked(at(parts, 6, 1.0), truth, 200, random(1), scale=4.0)
-    other = after_all(laplace(equal, 6, 2000, random(2), DIRICHLET), known.answered)
+    other = after_all(laplace(equal, 6, 2000, random(2), WEAK), known.answered)
     total_variation = (known.preferred(GAPS) - other.preferred(GAPS)).abs()
     assert known.answered.shape == (6, 200, 3) and total_variation.max() < 0.02
 
@@ -309,7 +314,10 @@ def test_the_truth_ranks_evenly_among_particles(wrong, calibrated):
 def test_the_truth_ranks_evenly_among_laplace_s_draws(wrong, calibrated):
     """Where tastes are away from the edges."""
     n, recipe = 600, FewShot(centre="crowd", prior=30.0, temperature=wrong)
-    truth, generator = draws.dirichlet(random(10), (30 * SEEN.mean(0)).expand(n, -1)), random(12)
+    truth, generator = (
+        draws.dirichlet(random(10), (1 + 30 * SEEN.mean(0)).expand(n, -1)),
+        random(12),
+    )
     gaps = draws.normal(generator, 60, n, 3) * 4
     said = [model_answers(truth, some, 1.0, generator) for some in gaps]
     signed = [torch.where(f[:, None], g, -g) for f, g in zip(said, gaps, strict=True)]

@@ -1,17 +1,15 @@
 """The second way to a posterior: Laplace's normal approximation around the answer of `fit_weights`.
 
-`fit_weights` finds each user's most likely weights ŵ. In the logits l with w = softmax(l), of which
-K - 1 directions are free, the posterior is taken for a normal one around log ŵ, whose precision is
-the curvature of what `fit_weights` minimises:
+`fit_weights` finds each user's most likely weights ŵ. Around them the posterior is taken for a
+normal one, as narrow as what `fit_weights` minimises is curved:
 
     Σ_b log(1 + exp(-g_b · w / τ))  -  prior Σ_k c_k log w_k
 
-Read in the logits, the prior is a Dirichlet distribution with parameters prior · c. Draws from the
-normal one are points of the simplex, so everything that reads a `Cloud` reads them.
+The second term is that of a Dirichlet prior with parameters 1 + prior · c. Draws are points of the
+simplex, so everything that reads a `Cloud` reads them. Near an edge a posterior is not normal:
+there the approximation is rough.
 
 Shapes: N users, n points, b answers, K basis rewards.
-
-Source: MacKay (1998), Choice of basis for Laplace approximation.
 """
 
 from __future__ import annotations
@@ -22,8 +20,8 @@ import torch
 from torch import Tensor
 
 from lore_core.decisions.cloud import Cloud
-from lore_core.decisions.logit_normal import around_best
 from lore_core.decisions.posterior import signed_gaps
+from lore_core.decisions.simplex_normal import around_best
 from lore_core.objective import pair_loss
 from lore_core.recipes import FEW_SHOT, FewShot
 from lore_core.simplex_logistic import inside
@@ -38,7 +36,7 @@ class Laplace(Cloud):
         mode: (N, K), the users' most likely weights: what `fit_weights` says.
         answered: (N, b, K) gaps of the pairs answered so far, in the sign of the answers.
         seen: (N', K) weights of the seen users.
-        luck: (N, n, K - 1) standard normal draws.
+        luck: (N, n, K) standard normal draws.
         recipe: prior, centre and steps.
     """
 
@@ -90,7 +88,7 @@ def laplace(
     checks.instance_of("recipe", recipe, FewShot)
     checks.one_of("optimizer of the recipe", recipe.optimizer, ("newton",))
     nothing = torch.zeros(n_users, 0, seen.shape[1], dtype=torch.float64)
-    return after(nothing, seen, draws.normal(generator, n_users, n, seen.shape[1] - 1), recipe)
+    return after(nothing, seen, draws.normal(generator, n_users, n, seen.shape[1]), recipe)
 
 
 def after(answered: Tensor, seen: Tensor, luck: Tensor, recipe: FewShot) -> Laplace:

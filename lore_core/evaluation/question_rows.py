@@ -162,6 +162,8 @@ def curves(table: pd.DataFrame, way: str) -> dict[str, dict[int, Interval]]:
     """Policy -> questions -> accuracy, of one way to answer."""
     of_way = table[table.answers == way]
     return {
-        policy: {int(r.questions): Interval(r["mean"], r.low, r.high) for _, r in rows.iterrows()}
+        str(policy): {
+            int(r.questions): Interval(r["mean"], r.low, r.high) for _, r in rows.iterrows()
+        }
         for policy, rows in of_way.groupby("policy", sort=False)
     }

@@ -27,7 +27,7 @@ TOO_MANY = "not within {most}"
 
 
 def questions(
-    results: dict[str, Curve], texts: dict[str, int], known: float, dots: dict[str, list[list]]
+    results: dict[str, Curve], texts: dict[str, int], known: float, crosses: dict[str, list[list]]
 ) -> Figure:
     """Accuracy against questions, and against texts read.
 
@@ -35,13 +35,13 @@ def questions(
         results: policy -> questions -> accuracy.
         texts: policy -> texts that a user reads for one question.
         known: accuracy of known weights.
-        dots: policy -> for some other seeds the accuracy after each question.
+        crosses: policy -> for some other seeds the accuracy after each question, drawn as crosses.
     """
     fig, (left, right) = plt.subplots(1, 2, figsize=(11, 4.4), sharey=True)
     lines(left, results, known)
-    for policy, runs in dots.items():
+    for policy, runs in crosses.items():
         for run in runs:
-            left.plot(run, ".", color=COLOURS[policy], ms=5, alpha=0.5)
+            left.plot(run, "x", color=COLOURS[policy], ms=5, alpha=0.8)
     left.set(xlabel="questions answered", ylabel=ACCURACY, title="By questions")
     by_text = {
         policy: {n * texts[policy]: at for n, at in curve.items()}
@@ -52,6 +52,7 @@ def questions(
     right.set_xscale("symlog", linthresh=2, linscale=0.4)
     right.set_xticks([0, 2, 4, 8, 16, 40, 80], ["0", "2", "4", "8", "16", "40", "80"])
     right.minorticks_off()
+    right.set_xlim(left=-0.2)
     key(fig, results)
     return fig
 
