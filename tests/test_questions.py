@@ -15,11 +15,12 @@ from lore_core.decisions.laplace import laplace
 from lore_core.decisions.particles import Particles, prior_particles, resampled
 from lore_core.decisions.posterior import at, point_prior, prior
 from lore_core.decisions.simplex_normal import SimplexNormal, around_best
-from lore_core.evaluation import asking
+from lore_core.evaluation import asking, question_rows
 from lore_core.evaluation.asking import Interview, ask, best_and_worst
 from lore_core.evaluation.calibration import model_answers, share_below
 from lore_core.evaluation.newcomers import Newcomers
 from lore_core.evaluation.study import UNSEEN, Study
+from lore_core.evaluation.temperature import best_temperature
 from lore_core.likeness import likeness
 from lore_core.recipes import FewShot
 from lore_core.simplex_logistic import SimplexLogistic
@@ -443,3 +444,50 @@ def test_moved_particles_stay_on_the_simplex():
     known = asked(prior(SEEN, 5, 80, random(0)), SEEN[:5], 30, random(1), scale=20.0)
     torch.testing.assert_close(known.particles.sum(-1), torch.ones(5, 80, dtype=torch.float64))
     assert (known.particles >= 0).all() and isinstance(known.parts, Particles)
+
+
+def test_the_best_temperature_is_that_of_the_answers():
+    margins = normal(20_000) * 3
+    chosen = torch.where(draws.uniform(random(1), 20_000) < (margins / 2.5).sigmoid(), 1.0, -1.0)
+    assert best_temperature(margins * chosen) == pytest.approx(2.5, rel=0.05)
+    assert best_temperature(margins.abs()) == pytest.approx(1e-4)  # all right: as sure as can be
+
+
+def test_noisier_users_have_a_higher_temperature():
+    taus = [users().temperature(Habit(temperature=t), seed=0) for t in (0.1, 1.0)]
+    assert taus[0] < taus[1] / 2
+
+
+# the table
+
+
+def reached(shift):
+    """Two policies after 0 and 1 questions, four users."""
+    flat = torch.full((2, 4), 0.5, dtype=torch.float64)
+    return {("no noise", "random"): flat, ("no noise", question_rows.FORMAT): flat + shift}
+
+
+def test_the_table_has_means_leads_and_texts(tmp_path):
+    for seed, shift in enumerate((0.1, 0.3)):
+        question_rows.save(reached(shift), tmp_path / f"{seed}.safetensors")
+    seeds = [question_rows.load(tmp_path / f"{seed}.safetensors") for seed in (0, 1)]
+    question_rows.write(question_rows.table(seeds), tmp_path / "questions.csv")
+    table = question_rows.read(tmp_path / "questions.csv")
+    assert table["mean"].tolist() == pytest.approx([0.5, 0.5, 0.7, 0.7])
+    assert table.ahead_mean.tolist() == pytest.approx([0.0, 0.0, 0.2, 0.2])
+    assert table.texts.tolist() == [0, 2, 0, 8] and set(table.seeds) == {2}
+    curves = question_rows.curves(table, "no noise")
+    assert curves[question_rows.FORMAT][1].mean == pytest.approx(0.7)
+    (tmp_path / "questions.csv").write_text("answers,policy\nno noise,random\n")
+    with pytest.raises(ValueError, match="is not whole"):
+        question_rows.read(tmp_path / "questions.csv")
+
+
+def test_every_way_to_answer_is_asked_by_the_same_policies():
+    small = Interview(n_questions=1, pool=10, n_particles=20)
+    ways = question_rows.interviews(users(), small, seed=0)
+    assert tuple(ways) == question_rows.WAYS
+    noisy = ways["noise"].temperature
+    assert ways["noise, tau twice"].temperature == pytest.approx(2 * noisy)
+    assert ways["noise, tau half"].temperature == pytest.approx(noisy / 2)
+    assert ways["no noise"] == small

@@ -16,7 +16,7 @@ from lore_core.datasets import alpaca_eval
 from lore_core.decisions import questions
 from lore_core.evaluation import asking
 from lore_core.evaluation.asking import Interview
-from lore_core.evaluation.bootstrap import Interval, bootstrap
+from lore_core.evaluation.bootstrap import Interval, bootstrap, lead
 from lore_core.evaluation.newcomers import Newcomers
 from lore_core.evaluation.synthetic import draw_study
 from lore_core.fit import fit_basis
@@ -30,11 +30,24 @@ WAYS = ("no noise", "noise", "noise, tau twice", "noise, tau half", "one in ten 
 KNOWN = "known weights"
 FORMAT = "best and worst"
 CANDIDATES = 8  # of a prompt of AlpacaEval
-FEW = ("random", "uncertain", "optimal", "information")  # asked in whatever way users answer
+BASELINE = "random"  # what leads are measured from
+FEW = (BASELINE, "uncertain", "optimal", "information")  # asked in whatever way users answer
+
+REPEATS = 200  # of a bootstrap; a table has hundreds of rows
 
 FILE = FIGURES / "questions.csv"
 KEYS = ["answers", "policy", "questions"]
-NUMBERS = ["texts", "mean", "low", "high", "n_users", "seeds"]
+NUMBERS = [
+    "texts",
+    "mean",
+    "low",
+    "high",
+    "ahead_mean",
+    "ahead_low",
+    "ahead_high",
+    "n_users",
+    "seeds",
+]
 
 Reached = dict[tuple[str, str], Tensor]
 
@@ -120,17 +133,25 @@ def table(seeds: Sequence[Reached]) -> pd.DataFrame:
     """
     if not seeds or any(one.keys() != seeds[0].keys() for one in seeds):
         raise ValueError(f"got {len(seeds)} seeds, expected some, with the same policies in each")
-    return pd.DataFrame([row for key in seeds[0] for row in rows(key, [one[key] for one in seeds])])
+    return pd.DataFrame([row for key in seeds[0] for row in rows(key, seeds)])
 
 
-def rows(key: tuple[str, str], curves: list[Tensor]) -> Iterator[dict]:
-    """Those of one policy."""
+def rows(key: tuple[str, str], seeds: Sequence[Reached]) -> Iterator[dict]:
+    """Those of one policy and way to answer: how far it gets, and how far it is ahead of random."""
     way, policy = key
     read = {FORMAT: CANDIDATES, KNOWN: 0}.get(policy, asking.READ)
-    for step, users in enumerate(zip(*curves, strict=True)):
+    curves, random = ([one[way, name] for one in seeds] for name in (policy, BASELINE))
+    for step, (users, others) in enumerate(zip(steps(curves), steps(random), strict=True)):
         keys = {"answers": way, "policy": policy, "questions": step, "texts": step * read}
-        interval = bootstrap(list(users), draws.generator(0))._asdict()
-        yield keys | interval | {"n_users": len(users[0]), "seeds": len(users)}
+        interval = bootstrap(users, draws.generator(0), repeats=REPEATS)._asdict()
+        ahead = lead(users, others, draws.generator(0), repeats=REPEATS)
+        leads = {f"ahead_{name}": getattr(ahead, name) for name in ("mean", "low", "high")}
+        yield keys | interval | leads | {"n_users": len(users[0]), "seeds": len(users)}
+
+
+def steps(curves: list[Tensor]) -> Iterator[list[Tensor]]:
+    """After each number of questions, the accuracy of every seed's users."""
+    return map(list, zip(*curves, strict=True))
 
 
 def write(table: pd.DataFrame, path: Path | str = FILE) -> None:
