@@ -121,11 +121,13 @@ class Newcomers:
         Args:
             habit: how they answer.
             seed: of pairs and answers.
-            n_pairs: random pairs of validation prompts that each seen user is asked about.
+            n_pairs: each seen user is asked about a random pair of so many validation prompts, or
+                of all of them.
         """
         responses, users = self.study.responses, self.study.users.train
         generator, tastes = draws.generator(seed), self.tastes[users]
-        asked = draw_prompts(self.study.prompts.validation, len(users), n_pairs, generator)
+        prompts = self.study.prompts.validation
+        asked = draw_prompts(prompts, len(users), min(n_pairs, len(prompts)), generator)
         pairs = noisy_choices(responses, tastes, asked, 1.0, generator)  # only for its pairs
         likes = [
             utilities(responses, tastes, pairs.user, r) for r in (pairs.chosen, pairs.rejected)
