@@ -27,15 +27,20 @@ from lore_core import (
     fit_weights,
 )
 from lore_core.datasets import download
+from lore_core.decisions import laplace, posterior, questions
 from lore_core.decisions.best_of_n import best_of_n
+from lore_core.decisions.cloud import Cloud
+from lore_core.evaluation import asking, calibration, question_rows
 from lore_core.evaluation.alignment import alignment
 from lore_core.evaluation.benchmark import Benchmark
 from lore_core.evaluation.bootstrap import bootstrap, lead, share
 from lore_core.evaluation.controls import other_users
 from lore_core.evaluation.learning_curve import few_shots
+from lore_core.evaluation.newcomers import Newcomers
 from lore_core.evaluation.selection import select
 from lore_core.evaluation.study import BLOCKS, four_blocks
 from lore_core.evaluation.synthetic import Crowd, draw_study
+from lore_core.evaluation.temperature import best_temperature
 from lore_core.evaluation.utility import true_utility
 from lore_core.language_model.generate import check_weights
 from lore_core.language_model.steer import drawn, tilted
@@ -57,6 +62,7 @@ from lore_core.palm.lora import Lora
 from lore_core.recipes import FEW_SHOT, PAPER, PAPER_FEW_SHOT, FewShot
 from lore_core.reference import reference_direction
 from lore_core.scale import pair_scale
+from lore_core.simulation import habits
 from lore_core.simulation.labels import (
     best_and_worst,
     choice_probability,
@@ -1422,3 +1428,68 @@ STEERING = {
 def test_steering_refuses_it_and_says_what_was_expected(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+# Questions: what is known of a new user, and which pair to ask about.
+
+SEEN = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]], dtype=torch.float64)
+KNOWN = posterior.prior(SEEN, 4, 20, random(0))
+POOL = normal(6, 3)
+TRUE = torch.ones(4, dtype=torch.bool)
+HABIT = habits.Habit()
+ASKED_WRONGLY = {
+    "an empty pool": (lambda: questions.information(KNOWN, POOL[:0], random(0)), "at least one"),
+    "an empty pool of random": (lambda: questions.random(KNOWN, POOL[:0], random(0)), "at least"),
+    "a pool of another rank": (lambda: questions.optimal(KNOWN, normal(6, 4), random(0)), "of 3"),
+    "a pool with NaN": (lambda: questions.uncertain(KNOWN, POOL * torch.nan, random(0)), "NaN"),
+    "goals of another rank": (
+        lambda: questions.gradient(normal(2, 2))(KNOWN, POOL, random(0)),
+        "each of 3 basis rewards",
+    ),
+    "gaps for a cloud": (lambda: questions.information(POOL, KNOWN, random(0)), "expected Cloud"),
+    "a seed for a generator": (lambda: questions.random(KNOWN, POOL, 0), "expected torch"),
+    "seen weights off the simplex": (
+        lambda: posterior.prior(SEEN * 2, 4, 20, random(0)),
+        "do not lie on the simplex",
+    ),
+    "seen weights with NaN": (lambda: posterior.prior(SEEN * torch.nan, 4, 9, random(0)), "NaN"),
+    "no seen users": (lambda: posterior.prior(SEEN[:0], 4, 20, random(0)), "seen_users is 0"),
+    "no particles": (lambda: posterior.prior(SEEN, 4, 0, random(0)), "n is 0"),
+    "no new users": (lambda: posterior.prior(SEEN, 0, 20, random(0)), "n_users is 0"),
+    "a temperature of 0": (
+        lambda: posterior.prior(SEEN, 4, 20, random(0), 0.0),
+        "temperature is 0.0",
+    ),
+    "points off the simplex": (lambda: posterior.point_prior(-SEEN, 2), "on the simplex"),
+    "a cloud of the wrong shape": (lambda: Cloud(SEEN, POOL), r"expected \(N, n, K\)"),
+    "a cloud with NaN": (lambda: Cloud(SEEN[None], normal(2, 2) * torch.nan), "NaN"),
+    "answers of too few": (lambda: KNOWN.update(normal(4, 3), TRUE[:3]), "one answer of every"),
+    "answers as numbers": (lambda: KNOWN.update(normal(4, 3), TRUE.long()), "torch.bool"),
+    "answered gaps of another rank": (lambda: KNOWN.update(normal(4, 2), TRUE), r"\(4, 3\)"),
+    "answered gaps with NaN": (lambda: KNOWN.update(normal(4, 3) * torch.nan, TRUE), "NaN"),
+    "Adam's recipe for Laplace": (
+        lambda: laplace.laplace(SEEN, 4, 9, random(0), PAPER_FEW_SHOT),
+        "expected one of newton",
+    ),
+    "Laplace off the simplex": (lambda: laplace.laplace(SEEN * 3, 4, 9, random(0)), "simplex"),
+    "a careless share of 2": (lambda: habits.Habit(careless=2.0), "expected a share from 0 to 1"),
+    "users of no temperature": (lambda: habits.Habit(temperature=0.0), "above 0"),
+    "half a question": (lambda: asking.Interview(n_questions=0.5), "n_questions is 0.5"),
+    "an interview from no pool": (lambda: asking.Interview(pool=0), "pool is 0"),
+    "a habit that is a number": (lambda: asking.Interview(habit=0.1), "habit is a float"),
+    "newcomers of no study": (lambda: Newcomers(REWARD, REWARD), "expected Study"),
+    "an interview with nobody": (
+        lambda: asking.ask(REWARD, questions.random, asking.Interview(), 0),
+        "expected Newcomers",
+    ),
+    "margins with NaN": (lambda: best_temperature(normal(3) * torch.nan), "drop these pairs"),
+    "no margins": (lambda: best_temperature(normal(0)), "at least one"),
+    "a truth of too few": (
+        lambda: calibration.share_below(KNOWN, SEEN, POOL[0]),
+        "do not fit a cloud of 4 users",
+    ),
+    "a table of no seeds": (lambda: question_rows.table([]), "got 0 seeds"),
+}
+
+
+@pytest.mark.parametrize(("call", "message"), ASKED_WRONGLY.values(), ids=ASKED_WRONGLY)
+def test_a_wrong_question_is_refused(call, message):
+    test_it_is_refused_and_said_what_was_expected(call, message)

@@ -59,13 +59,13 @@ rule questions:
         "{PYTHON:q} workflow/questions.py --table {output:q} {input:q}"
 
 
-rule seed:
+rule seeds:
     input:
         needs("workflow/questions.py"),
         "requirements.lock",
     output:
-        WORK + "/questions/{seed}.safetensors",
+        [f"{WORK}/questions/{seed}.safetensors" for seed in question_rows.SEEDS],
     benchmark:
-        WORK + "/questions/{seed}.tsv"
+        WORK + "/questions.tsv"
     shell:
         "{PYTHON:q} workflow/questions.py {output:q}"

@@ -39,6 +39,21 @@ def normal(source: torch.Generator, *shape: int) -> Tensor:
     return torch.randn(shape, dtype=torch.float64, generator=source)
 
 
+def dirichlet(source: torch.Generator, concentration: Tensor) -> Tensor:
+    """One draw from the Dirichlet distribution of every row.
+
+    Args:
+        source: of the draws.
+        concentration: (..., K), above 0.
+
+    Returns:
+        (..., K) float64, rows sum to one.
+    """
+    gamma = numpy_generator(source).standard_gamma(concentration.double().numpy())
+    drawn = torch.from_numpy(gamma).clamp_min(1e-300)  # a row of zeros has no share
+    return drawn / drawn.sum(-1, keepdim=True)
+
+
 def order(source: torch.Generator, n: int) -> Tensor:
     """0, ..., n - 1 in random order."""
     checks.instance_of("generator", source, torch.Generator)
