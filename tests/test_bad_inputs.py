@@ -1428,6 +1428,8 @@ STEERING = {
 def test_steering_refuses_it_and_says_what_was_expected(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
 # Questions: what is known of a new user, and which pair to ask about.
 
 SEEN = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]], dtype=torch.float64)

@@ -33,6 +33,7 @@ CANDIDATES = 8  # of a prompt of AlpacaEval
 BASELINE = "random"  # what leads are measured from
 FEW = (BASELINE, "uncertain", "optimal", "information")  # asked in whatever way users answer
 
+SEEDS = range(20)
 REPEATS = 200  # of a bootstrap; a table has hundreds of rows
 
 FILE = FIGURES / "questions.csv"
