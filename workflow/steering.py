@@ -39,7 +39,7 @@ from lore_core.tools import checksums, draws, tensor_files
 USERS = ("brevity", "lists")  # whose taste is this trait alone
 PAIRS = 9  # from which a user's weights are known
 N = 8  # responses to a prompt to choose from
-N_MIXED = 4  # responses to a prompt from the mixed logits
+N_MIXED = 2  # responses to a prompt from the mixed logits
 BETA = 0.2  # price of KL, in standard deviations of a reward over the data set
 TOKENS = 96
 TEMPERATURE = 0.7  # at 1 a model as small as this one rambles
