@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from lore_core.datasets import alpaca_eval
-from lore_core.evaluation import portfolio_rows
+from lore_core.evaluation import portfolio_rows, small_tables
 
 
 def joined(pieces: list[str]) -> pd.DataFrame:
@@ -24,10 +24,10 @@ def joined(pieces: list[str]) -> pd.DataFrame:
 if __name__ == "__main__":
     what, file, *pieces = sys.argv[1:]
     if what == "--table":
-        portfolio_rows.write(joined(pieces), file)
+        small_tables.write(joined(pieces), file)
     elif what == "--ladder":
-        portfolio_rows.write(portfolio_rows.ladder(alpaca_eval.load()), file)
+        small_tables.write(portfolio_rows.ladder(alpaca_eval.load()), file)
     else:
         responses = alpaca_eval.load()
         setting = portfolio_rows.settings(responses)[what]
-        portfolio_rows.write(portfolio_rows.measured(responses, setting), file)
+        small_tables.write(portfolio_rows.measured(responses, setting), file)

@@ -8,7 +8,6 @@ Shapes: N users.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from lore_core.evaluation import small_tables
 from lore_core.evaluation.accuracy import accuracy
 from lore_core.evaluation.bootstrap import bootstrap
 from lore_core.evaluation.study import SEEN, Study
@@ -28,7 +28,6 @@ from lore_core.recipes import PAPER
 from lore_core.responses import Responses
 from lore_core.splits import hold_out
 from lore_core.tools import draws
-from lore_core.tools.files import whole
 from lore_core.tools.paths import FIGURES
 
 FILE = FIGURES / "overfitting.csv"
@@ -128,31 +127,10 @@ def numbers(learned: Sequence[Tensor], tested: Sequence[Tensor]) -> dict[str, fl
 
 
 def write(table: pd.DataFrame, path: Path | str = FILE) -> None:
-    """Write the map, numbers to four decimals."""
-    with whole(path) as unfinished:
-        table.round(4).to_csv(unfinished, index=False)
+    """Write the map."""
+    small_tables.write(table, path)
 
 
 def read(path: Path | str = FILE) -> pd.DataFrame:
-    """The map as it was written.
-
-    Raises:
-        FileNotFoundError: there is none.
-        ValueError: a column or a cell is missing.
-    """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"no map {path}: `git checkout figures/` brings it back")
-    table = pd.read_csv(path)
-    missing = {*KEYS, *NUMBERS} - set(table)
-    cells = 1 if missing else math.prod(table[KEYS].nunique().tolist())
-    if (
-        missing
-        or cells != len(table)
-        or table.duplicated(KEYS).any()
-        or table.isna().any(axis=None)
-    ):
-        raise ValueError(
-            f"{path} is not whole (missing columns {sorted(missing)}, {len(table)} rows of "
-            f"{cells}); `git checkout figures/` brings it back"
-        )
-    return table
+    """The map as it was written; errors as in `small_tables.read`."""
+    return small_tables.read(path, KEYS, NUMBERS)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -27,7 +26,6 @@ from lore_core.palm.rewards import rescaled
 from lore_core.palm.rivals import portfolios
 from lore_core.responses import Responses
 from lore_core.tools import checks, draws
-from lore_core.tools.files import whole
 
 SIZES = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
 SPLITS, SEEDS = range(10), range(5)
@@ -165,9 +163,3 @@ def gained(found: Sequence[dict[str, Tensor]], rung: str) -> dict[str, float]:
     each = [float(got.mean() / most.mean()) for got, most in zip(parts, possible, strict=True)]
     spread = {"lowest_seed": min(each), "highest_seed": max(each), "seeds": len(each)}
     return share(parts, possible, draws.generator(0))._asdict() | spread
-
-
-def write(table: pd.DataFrame, path: Path | str) -> None:
-    """Write a table as CSV, numbers to four decimals, whole or not at all."""
-    with whole(path) as unfinished:
-        table.round(4).to_csv(unfinished, index=False)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lore_core.datasets import alpaca_eval
 from lore_core.decisions import questions
-from lore_core.evaluation import asking
+from lore_core.evaluation import asking, small_tables
 from lore_core.evaluation.asking import Interview
 from lore_core.evaluation.bootstrap import Interval, bootstrap, lead
 from lore_core.evaluation.newcomers import Newcomers
@@ -22,7 +22,6 @@ from lore_core.evaluation.synthetic import draw_study
 from lore_core.fit import fit_basis
 from lore_core.simulation.habits import Habit
 from lore_core.tools import draws, tensor_files
-from lore_core.tools.files import whole
 from lore_core.tools.paths import FIGURES
 
 NOISE = 0.5  # τ of noisy users, on utilities
@@ -156,28 +155,13 @@ def steps(curves: list[Tensor]) -> Iterator[list[Tensor]]:
 
 
 def write(table: pd.DataFrame, path: Path | str = FILE) -> None:
-    """Write the table, numbers to four decimals."""
-    with whole(path) as unfinished:
-        table.round(4).to_csv(unfinished, index=False)
+    """Write the table."""
+    small_tables.write(table, path)
 
 
 def read(path: Path | str = FILE) -> pd.DataFrame:
-    """The table as it was written.
-
-    Raises:
-        FileNotFoundError: there is none.
-        ValueError: a column or a cell is missing.
-    """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"no table {path}: `git checkout figures/` brings it back")
-    found = pd.read_csv(path)
-    missing = {*KEYS, *NUMBERS} - set(found)
-    if missing or found.duplicated(KEYS).any() or found.isna().any(axis=None):
-        raise ValueError(
-            f"{path} is not whole (missing columns {sorted(missing)}, {len(found)} rows); "
-            "`git checkout figures/` brings it back"
-        )
-    return found
+    """The table as it was written; errors as in `small_tables.read`."""
+    return small_tables.read(path, KEYS, NUMBERS, every=False)
 
 
 def curves(table: pd.DataFrame, way: str) -> dict[str, dict[int, Interval]]:

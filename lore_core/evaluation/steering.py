@@ -9,12 +9,16 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from lore_core.evaluation import small_tables
 from lore_core.evaluation.bootstrap import bootstrap, lead
 from lore_core.language_model.steer import best, tilted
-from lore_core.tools import checks, checksums
+from lore_core.tools import checks
+from lore_core.tools.paths import FIGURES
 
 Measured = dict[str, Tensor]  # name -> (p, n); "basis_scores" -> (p, n, K)
 PLAIN = "plain"
+FILE = FIGURES / "steering.csv"
+KEYS = ["user", "way", "measure"]
 KEPT = ("mean", "low", "high")  # of a lead
 
 
@@ -90,8 +94,13 @@ def rows(
     return table
 
 
-def write(table: list[dict], path: Path | str) -> None:
-    """Write the table, numbers to four decimals, in one step."""
-    frame = pd.DataFrame(table).round(4).replace(-0.0, 0.0)
+def write(table: list[dict], path: Path | str = FILE) -> None:
+    """Write the table."""
+    frame = pd.DataFrame(table)
     checks.one_of("the first way", frame.way.iloc[0], (PLAIN,))
-    checksums.write(path, frame.to_csv(index=False).encode())
+    small_tables.write(frame, path)
+
+
+def read(path: Path | str = FILE) -> pd.DataFrame:
+    """The table as it was written; errors as in `small_tables.read`."""
+    return small_tables.read(path, KEYS, ["prompts", *KEPT, *(f"ahead_{part}" for part in KEPT)])
