@@ -129,6 +129,20 @@ def test_a_speaker_says_what_the_model_says_of_each_prompt_alone(speaking):
         torch.testing.assert_close(then[row], alone(model, [*prompt, 7]), atol=1e-5, rtol=0)
 
 
+def test_padding_takes_no_place_where_a_model_counts_places():
+    """GPT-2 adds a vector for each place, so a shift by padding would show."""
+    import transformers
+
+    torch.manual_seed(0)
+    sizes = {"n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 64, "vocab_size": 50}
+    model = transformers.GPT2LMHeadModel(transformers.GPT2Config(**sizes)).eval()
+    prompts = [[5, 6, 7, 8, 9], [7]]
+    found = Speaker(model).next(*left_padded(prompts))
+    for row, prompt in enumerate(prompts):
+        torch.testing.assert_close(found[row], alone(model, prompt), atol=1e-5, rtol=0)
+    assert causal.window(model) == 64
+
+
 def test_what_a_prompt_is_told_does_not_depend_on_the_prompts_beside_it(speaking):
     few = samples(*speaking, PROMPTS, 2, draws.generator(0), n_tokens=6, rows=1)
     assert few == samples(*speaking, PROMPTS, 2, draws.generator(0), n_tokens=6, rows=64)

@@ -165,9 +165,8 @@ def picked(probabilities: Tensor, chance: Tensor) -> Tensor:
         (n,) on the CPU.
     """
     sums = probabilities.cpu().double().cumsum(1)
-    passed = torch.searchsorted(sums, chance[:, None] * sums[:, -1:], right=True)[:, 0]
-    last = (sums < sums[:, -1:]).sum(1)  # behind it nothing is likely, whatever rounding says
-    return passed.minimum(last)
+    # A draw below 1 times a sum stays below it, so nothing of probability 0 behind it is reached.
+    return torch.searchsorted(sums, chance[:, None] * sums[:, -1:], right=True)[:, 0]
 
 
 def left_padded(prompts: Sequence[list[int]]) -> tuple[Tensor, Tensor]:
