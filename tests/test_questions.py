@@ -428,6 +428,18 @@ def test_questions_needed_counts_to_the_first_that_is_there():
     assert asking.questions_needed([0.7, 0.8], 0.85) is None
 
 
+def test_responses_with_the_same_words_are_never_compared():
+    study = users().study
+    twins = study.responses.embeddings.clone()
+    first, second = study.responses.candidates_of(study.prompts.train[:1])[0, :2].tolist()
+    twins[second] = twins[first]
+    same = replace(study, responses=replace(study.responses, embeddings=twins))
+    before, after = ({tuple(pair) for pair in one.pairs.tolist()} for one in (
+        users(), Newcomers(same, users().reward)
+    ))  # fmt: skip
+    assert before - after == {(first, second)}
+
+
 def test_real_people_cannot_be_asked_anything():
     study = users().study
     people = Study.of(study.responses, study.train, seed=0)

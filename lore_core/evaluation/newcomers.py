@@ -26,6 +26,8 @@ from lore_core.simulation.labels import draw_prompts, noisy_choices
 from lore_core.simulation.tastes import tie, utilities
 from lore_core.tools import checks, draws
 
+SAME = 1e-6  # scores of two responses that differ by less differ by rounding
+
 
 @dataclass(frozen=True, eq=False)
 class Newcomers:
@@ -105,10 +107,14 @@ class Newcomers:
 
     @cached_property
     def pairs(self) -> Tensor:
-        """Every two candidates of a seen prompt, (pairs, 2) rows."""
+        """Every two candidates of a seen prompt that differ for the reward, (pairs, 2) rows.
+
+        A few responses to a prompt have the same words. Nobody would be asked about these.
+        """
         candidates = self.study.responses.candidates_of(self.study.prompts.train)
         both = torch.combinations(torch.arange(candidates.shape[1]))
-        return candidates[:, both].flatten(0, 1)
+        pairs = candidates[:, both].flatten(0, 1)
+        return pairs[self.gaps(pairs).abs().amax(1) > SAME]
 
     def goals(self, n: int, seed: int) -> Tensor:
         """Gaps of random pairs of seen prompts, for a policy that looks at its goal, (n, K)."""
