@@ -1,7 +1,10 @@
 """What a data set needs beyond the course: the modules of the extra `hub`, imported when used."""
 
+import warnings
 from importlib import import_module
 from types import ModuleType
+
+from tqdm import TqdmWarning
 
 
 def needed(name: str, purpose: str) -> ModuleType:
@@ -15,7 +18,9 @@ def needed(name: str, purpose: str) -> ModuleType:
         ImportError: it is not installed; the message names the extra.
     """
     try:
-        return import_module(name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", TqdmWarning)  # that bars in notebooks need ipywidgets
+            return import_module(name)
     except ImportError as error:
         raise ImportError(
             f"{purpose} needs {name.split('.')[0]}: pip install 'lore-course[hub]'"
