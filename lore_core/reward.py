@@ -176,15 +176,9 @@ class LowRankReward:
             FileNotFoundError: there is no such file.
             ValueError: the file is damaged or holds something else.
         """
-        try:
-            tensors, about = tensor_files.read(path)
-            if about.get("kind") != "LowRankReward":
-                raise ValueError(f"another kind: {about.get('kind')}")
-            return cls(tensors["basis"], tensors["logits"])
-        except (ValueError, KeyError) as error:
-            raise ValueError(
-                f"{path} is not a saved LowRankReward ({error}); save it again"
-            ) from error
+        return tensor_files.read_as(
+            path, "LowRankReward", lambda tensors, _: cls(tensors["basis"], tensors["logits"])
+        )
 
     def to(self, device: Device) -> LowRankReward:
         """The same reward on another device."""

@@ -15,7 +15,7 @@ Shapes: M responses, K rewards, T traits, L policies, U users.
 import torch
 from torch import Tensor
 
-from lore_core.palm.policy import Choice, choice
+from lore_core.palm.policy import Choice
 from lore_core.palm.portfolio import Portfolio
 from lore_core.palm.rewards import UnitRewards, unit_rewards
 from lore_core.responses import Responses
@@ -81,7 +81,7 @@ def given(rewards: Tensor, weights: Tensor, traits: Tensor, prompt: Tensor) -> T
         prompt: (M,).
     """
     rows = Responses(rewards, prompt).candidates
-    table = Choice(rewards[rows], choice(torch.zeros(len(prompt), 1), prompt).base)
+    table = Choice.even(rewards[rows])
     parts = [
         torch.einsum("lpc,pct->lt", table.probabilities(some, 0.0), traits[rows]) / len(rows)
         for some in table.parts(weights)

@@ -64,6 +64,11 @@ class Choice:
     rewards: Tensor
     base: Tensor
 
+    @classmethod
+    def even(cls, rewards: Tensor) -> Choice:
+        """All candidates of a prompt alike in the base."""
+        return cls(rewards, torch.full_like(rewards[..., 0], 1 / rewards.shape[1]))
+
     def probabilities(self, weights: Tensor, beta: float) -> Tensor:
         """π_w for each row of weights, (L, P, C)."""
         scores = torch.einsum("lk,pck->lpc", weights, self.rewards)
@@ -167,7 +172,7 @@ def choice(rewards: Tensor, prompt: Tensor, base: Tensor | None = None) -> Choic
     rewards = check_unit(rewards)
     rows = Responses(rewards, prompt).candidates  # says what is wrong with the prompts
     if base is None:
-        return Choice(rewards[rows], torch.full(rows.shape, 1 / rows.shape[1], dtype=rewards.dtype))
+        return Choice.even(rewards[rows])
     base = checks.vector("base", base)
     checks.same_length("base", base, "rewards", rewards)
     by_prompt = base[rows]

@@ -205,10 +205,10 @@ class Portfolio:
             FileNotFoundError: there is no such file.
             ValueError: the file is damaged or holds something else.
         """
-        try:
-            tensors, about = tensor_files.read(path)
-            if about.get("kind") != "Portfolio":
-                raise ValueError(f"another kind: {about.get('kind')}")
-            return cls(beta=about["beta"], **{name: tensors[name] for name in FIELDS})
-        except (ValueError, KeyError) as error:
-            raise ValueError(f"{path} is not a saved Portfolio ({error}); save it again") from error
+        return tensor_files.read_as(
+            path,
+            "Portfolio",
+            lambda tensors, about: cls(
+                beta=about["beta"], **{name: tensors[name] for name in FIELDS}
+            ),
+        )

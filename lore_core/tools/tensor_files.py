@@ -8,7 +8,9 @@ the header's length, and with it the last digit of a product.)
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +20,7 @@ from torch import Tensor
 
 from lore_core.tools.files import whole
 
+Made = TypeVar("Made")
 FRESH = torch.contiguous_format  # also for the strides of nothing, which NumPy sets to 0
 
 
@@ -61,6 +64,27 @@ def read(path: Path | str) -> tuple[dict[str, Tensor], dict]:
     if fingerprint(tensors, about) != expected:
         raise ValueError(f"{path} is damaged: its checksum is another one; save it again")
     return tensors, about
+
+
+def read_as(path: Path | str, kind: str, make: Callable[[dict[str, Tensor], dict], Made]) -> Made:
+    """What was written as one kind of thing, made again from its tensors.
+
+    Args:
+        path: the file.
+        kind: what `about` has to call it.
+        make: the thing from the tensors and what was written about them.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is damaged or holds something else.
+    """
+    try:
+        tensors, about = read(path)
+        if about.get("kind") != kind:
+            raise ValueError(f"another kind: {about.get('kind')}")
+        return make(tensors, about)
+    except (ValueError, KeyError) as error:
+        raise ValueError(f"{path} is not a saved {kind} ({error}); save it again") from error
 
 
 def peek(path: Path | str, name: str) -> Tensor:
