@@ -1,5 +1,6 @@
 """PROPER's layers say what its formulas say, freeze what is frozen, and leave a model as it was."""
 
+import copy
 import math
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn import functional as F
 from worlds import properties, random
 
 from lore_core.proper import count
@@ -384,23 +386,28 @@ def test_a_failed_injection_leaves_the_model_as_it_was():
     assert content(net) == before
 
 
-def test_new_users_start_as_the_mean_user_and_leave_the_others_alone():
+def test_a_router_meets_new_users_as_the_mean_user():
+    route = router("double")
+    x, mean = values(2, IN), route.table.detach().mean(0)
+    expected = F.linear(x, route.by_input).softmax(1) + (route.by_user @ mean).softmax(0)
+    route.requires_grad_(False)
+    table = route.meet(2)
+    assert table is route.table and table.requires_grad and table.shape == (2, IN)
+    shares = route(x, None, torch.tensor([1, 0]))
+    torch.testing.assert_close(shares, expected.softmax(1), **CLOSE)
+
+
+def test_a_copy_says_the_same_and_learns_alone():
     net = model()
     injected = learned(inject(net, ["up", "down"], full))
     injected.who.user = USER
     x = values(len(USER), 7, IN)
     before = read(net, x)
-    injected.add_users(2, random(8))
-    assert torch.equal(read(net, x), before)
-    for adapted in injected.layers.values():
-        torch.testing.assert_close(
-            adapted.router.table[N:], adapted.router.table[:N].mean(0).expand(2, -1)
-        )
-        assert adapted.personal.A.shape[0] == N + 2 and (adapted.personal.B[N:] == 0).all()
-        assert adapted.personal.A[N].abs().sum() > 0
-    fixed = FixedRouter(torch.eye(3))
-    fixed.grow(1)
-    torch.testing.assert_close(fixed.table[3], torch.full((3,), 1 / 3, dtype=fixed.table.dtype))
+    other = copy.deepcopy(injected)
+    assert torch.equal(read(other.model, x), before)
+    other.layers["blocks.0.up"].personal.B.data.add_(1)
+    other.who.user = USER.flip(0)
+    assert torch.equal(read(net, x), before) and not torch.equal(read(other.model, x), before)
 
 
 def test_one_seed_draws_the_same_start_and_two_differ():

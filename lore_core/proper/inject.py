@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from lore_core.proper.linear import ProperLinear
@@ -63,25 +62,6 @@ class Injected:
         """ρ of the last batch by layer, of those that have experts."""
         found = {name: layer.shares for name, layer in self.layers.items()}
         return {name: shares for name, shares in found.items() if shares is not None}
-
-    def add_users(self, n: int, generator: torch.Generator) -> None:
-        """Room for n new users behind the others, in every layer.
-
-        Their updates start as all did; a router takes them for the mean user.
-
-        Args:
-            n: how many.
-            generator: source of their A.
-
-        Raises:
-            ValueError: n is below 1.
-        """
-        checks.whole_number("n", n, at_least=1)
-        for layer in self.layers.values():
-            if layer.personal is not None:
-                layer.personal.grow(n, generator)
-            if layer.router is not None:
-                layer.router.grow(n)
 
     def merge_population(self) -> None:
         """Put the population's update into the weights of every layer."""

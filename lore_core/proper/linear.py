@@ -8,6 +8,8 @@ Each part may be missing. Shapes: n texts, t tokens, i numbers in, o out, M expe
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from lore_core.proper.low_rank import LowRank, LowRanks
@@ -109,6 +111,10 @@ class ProperLinear(nn.Module):
         merged.weight = nn.Parameter(both.to(weight.dtype), requires_grad=False)
         merged.bias = self.base.bias
         self.base, self.population = merged, None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy takes over: not the shares, whose graph belongs to a batch."""
+        return self.__dict__ | {"shares": None}
 
     def _grouped(self, x: Tensor, dropped: Tensor, q: Tensor | None) -> Tensor:
         """(1/M) Σ_m ρ_m s B_m A_m x; the router sees all of x."""

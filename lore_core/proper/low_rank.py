@@ -6,6 +6,8 @@ Shapes: n members of a stack (M experts, or N users), r rank, i and o the layer'
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -99,11 +101,16 @@ class LowRanks(nn.Module):
         """One member's update as a matrix, (o, i)."""
         return self.scale * self.B[member] @ self.A[member]
 
-    def grow(self, n: int, generator: torch.Generator) -> None:
-        """Put n members behind the others; they start as the others did."""
-        more = start(generator, n, *self.A.shape[1:]).to(self.A)
-        self.A = longer(self.A, more)
-        self.B = longer(self.B, self.B.new_zeros(n, *self.B.shape[1:]))
+
+def learned(tensors: Mapping[str, Tensor], s: float) -> LowRank | LowRanks:
+    """One update or a stack, from the A and B that they learned, and their scale."""
+    *n, r, i = tensors["A"].shape
+    o, source = tensors["B"].shape[-2], draws.generator(0)  # what it draws is written over
+    sizes = (r, i, o, s * r, source)
+    made = LowRanks(n[0], *sizes) if n else LowRank(*sizes)
+    made.to(tensors["A"].dtype).load_state_dict(dict(tensors))
+    made.scale = s  # to the last bit
+    return made
 
 
 def scale(r: int, i: int, o: int, alpha: float) -> float:
@@ -120,8 +127,3 @@ def scale(r: int, i: int, o: int, alpha: float) -> float:
 def start(generator: torch.Generator, *shape: int) -> Tensor:
     """Normal draws that keep the size of what they multiply: standard deviation 1/√(last side)."""
     return (draws.normal(generator, *shape) / shape[-1] ** 0.5).float()
-
-
-def longer(table: nn.Parameter, more: Tensor) -> nn.Parameter:
-    """A table with more rows, trained or frozen as it was."""
-    return nn.Parameter(torch.cat([table.detach(), more]), requires_grad=table.requires_grad)

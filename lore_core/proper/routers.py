@@ -15,7 +15,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from lore_core.proper.low_rank import longer, start
+from lore_core.proper.low_rank import start
 from lore_core.proper.who import for_tokens, rows
 from lore_core.tools import checks
 
@@ -76,10 +76,24 @@ class UserRouter(nn.Module):
         inner = [one.softmax(-1) for one in logits] if self.softmax == "double" else logits
         return torch.stack(inner).sum(0).softmax(-1)
 
-    def grow(self, n: int) -> None:
-        """Room for n new users; each starts as the mean of those that are there."""
-        if self.table is not None:
-            self.table = longer(self.table, self.table.detach().mean(0).expand(n, -1))
+    def meet(self, n_users: int) -> nn.Parameter:
+        """A table of new users in the place of that of the users before.
+
+        Args:
+            n_users: how many; each starts as the mean of those before.
+
+        Returns:
+            The table (n_users, i), to be trained.
+
+        Raises:
+            ValueError: the router does not look at users, or n_users is below 1.
+        """
+        if self.table is None:
+            raise ValueError("a router with use_user=False has no table of users")
+        checks.whole_number("n_users", n_users, at_least=1)
+        mean = self.table.detach().mean(0)
+        self.table = nn.Parameter(mean.repeat(n_users, 1))
+        return self.table
 
 
 class LoraRouter(nn.Module):
@@ -111,9 +125,6 @@ class LoraRouter(nn.Module):
             raise ValueError("a LoraRouter reads the user's own update; give the layer `personal`")
         return (q @ self.weight.T).softmax(-1)
 
-    def grow(self, n: int) -> None:
-        """New users need no room here."""
-
 
 class FixedRouter(nn.Module):
     """Given shares of each user, whatever the token says: uniform, one-hot, or a posterior.
@@ -134,10 +145,6 @@ class FixedRouter(nn.Module):
     def forward(self, x: Tensor, q: Tensor | None, user: Tensor | None) -> Tensor:
         """The shares of each token."""
         return for_tokens(rows(self.table, user, len(x)).to(x.dtype), x)
-
-    def grow(self, n: int) -> None:
-        """Room for n new users; each has the mean of the others' shares until it gets its own."""
-        self.table = torch.cat([self.table, self.table.mean(0).expand(n, -1)])
 
 
 Router = UserRouter | LoraRouter | FixedRouter

@@ -48,7 +48,7 @@ def rows(table: Tensor, user: Tensor | None, n: int) -> Tensor:
     if len(unknown):
         raise ValueError(
             f"user {int(unknown[0])} is unknown: there are {len(table)} (0 to {len(table) - 1}). "
-            "Make room for new users by `Injected.add_users`, then adapt them on their own items"
+            "A new user is adapted first, on items of its own: see `adapt`"
         )
     return table[user.to(table.device)]
 
