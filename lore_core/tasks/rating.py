@@ -13,23 +13,23 @@ from lore_core.tasks.task import Task
 from lore_core.tasks.traits import decodable
 from lore_core.tools import checks, draws
 
+PANEL = Panel()
 LABELS = ("1", "2", "3", "4", "5")
 
 
-def make(responses: Responses, seed: int, panel: Panel | None = None, noise: float = 0.3) -> Task:
+def make(responses: Responses, seed: int, panel: Panel = PANEL, noise: float = 0.3) -> Task:
     """Synthetic users rate real responses.
 
     Args:
         responses: with the decodable traits, equally many to each prompt.
         seed: of all draws.
-        panel: who takes part; default `Panel()`.
+        panel: who takes part.
         noise: of a rating, in sd of the user's utility.
 
     Raises:
         ValueError: an argument is of another kind or out of range, or there are too few prompts.
     """
     traits = decodable(responses)
-    panel = Panel() if panel is None else panel
     checks.instance_of("panel", panel, Panel)
     checks.number("noise", noise)
     generator = draws.generator(seed)
