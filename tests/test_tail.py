@@ -150,9 +150,7 @@ def test_a_label_is_one_token_that_the_tokenizer_knows(tiny, monkeypatch):
         rating.label_tokens(tokenizer, "words")
 
 
-needs_model = pytest.mark.skipif(
-    not weights.is_whole(weights.home()), reason="needs `make model`"
-)
+needs_model = pytest.mark.skipif(not weights.is_whole(weights.home()), reason="needs `make model`")
 
 
 @pytest.fixture(scope="module")
