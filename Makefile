@@ -91,12 +91,14 @@ lab: $(STAMP) ## open the course in JupyterLab (more options: ARGS="--port 8890"
 model: $(STAMP) ## bring the small language model and unpack it into build/model
 	@$(PY) -m lore_core.language_model.weights
 
-# MODEL, a decoder of your own, or another LAYER, POOLING or KIND leaves the states' file alone.
+# MODEL, a decoder of your own, or another LAYER, POOLING or KIND leaves the committed files alone.
 data: $(STAMP) ## rebuild data/ from the public text (SOURCE=folder of text, MODEL=another decoder)
 	@$(if $(MODEL),,$(PY) -m lore_core.datasets.build.alpaca_eval $(if $(SOURCE),--source "$(SOURCE)"))
 	@$(PY) -m lore_core.datasets.build.states $(if $(SOURCE),--source "$(SOURCE)") \
 		$(if $(MODEL),--model "$(MODEL)") $(if $(LAYER),--layer $(LAYER)) \
 		$(if $(POOLING),--pooling $(POOLING)) $(if $(KIND),--kind $(KIND))
+	@$(if $(MODEL)$(LAYER)$(POOLING)$(KIND),,$(PY) -m lore_core.datasets.build.tail \
+		$(if $(SOURCE),--source "$(SOURCE)"))
 
 layers: $(STAMP) ## compare the layers of the language model (or of MODEL) by what they know
 	@$(PY) -m lore_core.datasets.build.layers $(if $(SOURCE),--source "$(SOURCE)") \

@@ -35,6 +35,7 @@ from lore_core.evaluation.alignment import alignment
 from lore_core.evaluation.benchmark import Benchmark
 from lore_core.evaluation.bootstrap import bootstrap, lead, share
 from lore_core.evaluation.controls import other_users
+from lore_core.evaluation.headroom import headroom
 from lore_core.evaluation.learning_curve import few_shots
 from lore_core.evaluation.newcomers import Newcomers
 from lore_core.evaluation.selection import select
@@ -1495,3 +1496,43 @@ ASKED_WRONGLY = {
 @pytest.mark.parametrize(("call", "message"), ASKED_WRONGLY.values(), ids=ASKED_WRONGLY)
 def test_a_wrong_question_is_refused(call, message):
     test_it_is_refused_and_said_what_was_expected(call, message)
+
+
+ROOM = {
+    "state": normal(6, 3),
+    "target": torch.tensor([1.0, 2, 3, 4, 5, 1]),
+    "user": torch.tensor([0, 0, 0, 1, 1, 1]),
+    "group": torch.tensor([0, 1]),
+    "train": torch.tensor([True, True, False, True, False, False]),
+    "test": torch.tensor([False, False, True, False, True, True]),
+    "n_users": 2,
+    "n_groups": 2,
+    "generator": random(0),
+    "repeats": 9,
+}
+NO_HEADROOM = {
+    "states with NaN": ({"state": normal(6, 3) * NAN}, "state has NaN"),
+    "a target of too few": ({"target": ROOM["target"][:5]}, "target has 5 rows but state has 6"),
+    "a target with NaN": ({"target": ROOM["target"] * NAN}, "target: 6 of 6 are NaN"),
+    "classes as floats": ({"ordered": False}, "expected one dimension of whole numbers"),
+    "ordered as a word": ({"ordered": "yes"}, "expected True or False"),
+    "a user too many": ({"n_users": 1}, "user contains 1, but there are 1"),
+    "a group too many": ({"n_groups": 1}, "group contains 1, but there are 1"),
+    "a group per item": (
+        {"group": ROOM["user"]},
+        "group has 6 entries, expected one for each of 2",
+    ),
+    "rows for a mask": ({"train": torch.tensor([0, 1, 3])}, "expected True or False for each row"),
+    "tests that were learned": ({"test": ROOM["train"]}, "and 3 are in both"),
+    "nothing to test": ({"test": ROOM["test"] & False}, "test 0, and 0 are in both"),
+    "ridges from large to small": ({"ridges": [2.0, 1.0]}, "from small to large"),
+    "a ridge of 0": ({"ridges": [0.0, 1.0]}, r"ridges\[0\] is 0.0, expected a number above 0"),
+    "bands from long to short": ({"bands": [8, 4]}, "from small to large"),
+    "no resample": ({"repeats": 0}, "repeats is 0"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), NO_HEADROOM.values(), ids=NO_HEADROOM)
+def test_a_wrong_headroom_is_refused(change, message):
+    assert len(headroom(**ROOM)) == 8
+    test_it_is_refused_and_said_what_was_expected(lambda: headroom(**ROOM | change), message)

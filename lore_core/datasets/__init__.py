@@ -5,7 +5,7 @@
 """
 
 from importlib import import_module
-from inspect import signature
+from inspect import Signature, signature
 from pathlib import Path
 from pkgutil import iter_modules
 from types import ModuleType
@@ -19,6 +19,7 @@ from lore_core.preferences import Preferences
 from lore_core.responses import Responses
 
 MAY = ("encoder", "progress", "say")  # options that mean nothing where nothing is to be read
+GIVEN = (Signature.empty, Responses, World, "Responses", "World")  # what a `load` says it returns
 TABLES = tuple(
     f".{kind}{end}" for kind in ("csv", "tsv", "jsonl", "json", "parquet") for end in ("", ".gz")
 )
@@ -103,7 +104,7 @@ def _module(name: str) -> ModuleType | None:
 
 
 def _is_data_set(module: ModuleType | None) -> bool:
-    """Whether a module has a `load` that can be called without arguments."""
+    """Whether a module has a `load` of responses that can be called without arguments."""
     function = getattr(module, "load", None)
     if not callable(function):
         return False
@@ -111,4 +112,4 @@ def _is_data_set(module: ModuleType | None) -> bool:
         signature(function).bind()
     except TypeError:
         return False
-    return True
+    return signature(function).return_annotation in GIVEN

@@ -72,9 +72,9 @@ def label_tokens(tokenizer: Any, labels: str) -> list[int]:
     checks.one_of("labels", labels, tuple(LABELS))
     found = tokenizer(list(LABELS[labels]), add_special_tokens=False).input_ids
     for label, ids in zip(LABELS[labels], found, strict=True):
-        if len(ids) != 1:
+        if len(ids) != 1 or ids[0] == tokenizer.unk_token_id:
             raise ValueError(
-                f"{tokenizer.name_or_path!r} writes the label {label!r} as {len(ids)} tokens, "
-                "expected one; give a model that writes it as one"
+                f"{tokenizer.name_or_path!r} writes the label {label!r} as the tokens {ids}, "
+                "expected one that stands for it alone; give a model that has such a token"
             )
     return [ids[0] for ids in found]

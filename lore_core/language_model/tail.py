@@ -36,10 +36,11 @@ class Tail(nn.Module):
 
     def __init__(self, weights: Mapping[str, Tensor], head: Tensor, eps: float) -> None:
         super().__init__()
-        d = head.shape[1]
+        f, d = weights["gate_proj"].shape
         self.norm = nn.RMSNorm(d, eps)
-        for name in PROJECTIONS:
-            setattr(self, name, nn.Linear(*reversed(weights[name].shape), bias=False))
+        self.gate_proj = nn.Linear(d, f, bias=False)
+        self.up_proj = nn.Linear(d, f, bias=False)
+        self.down_proj = nn.Linear(f, d, bias=False)
         self.final_norm = nn.RMSNorm(d, eps)
         self.head = nn.Linear(d, len(head), bias=False)
         values = {**weights, "head": head}

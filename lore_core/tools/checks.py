@@ -80,6 +80,17 @@ def index_vector(name: str, values: object) -> Tensor:
     return ids
 
 
+def mask(name: str, values: object) -> Tensor:
+    """`values` as a (rows,) tensor of True and False, or a ValueError naming `name`."""
+    given = tensor(name, values)
+    if given.ndim != 1 or given.dtype != torch.bool:
+        raise ValueError(
+            f"{name} has shape {tuple(given.shape)} and type {given.dtype}, expected True or False "
+            "for each row"
+        )
+    return given
+
+
 def names(what: str, given: Sequence[str], n: int) -> tuple[str, ...]:
     """`given` as n strings, or as none, or a ValueError naming `what`."""
     if isinstance(given, str):
