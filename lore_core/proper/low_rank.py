@@ -11,8 +11,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from lore_core.proper.who import rows
+from lore_core.proper.who import known
 from lore_core.tools import checks, draws
+from lore_core.tools.ragged import padded
 
 
 class LowRank(nn.Module):
@@ -78,8 +79,14 @@ class LowRanks(nn.Module):
         Raises:
             ValueError: there is no such member, or not one for each text.
         """
-        inner = torch.einsum("n...i,nri->n...r", x, rows(self.A, member, len(x)))
-        return self.scale * torch.einsum("n...r,nor->n...o", inner, rows(self.B, member, len(x)))
+        member = known(member, len(self), len(x))
+        present, who = member.unique(return_inverse=True)
+        place, there = padded(
+            who, len(present)
+        )  # one member's texts together: no copy of A for each
+        inner = torch.einsum("ml...i,mri->ml...r", x[place], self.A[present])
+        update = torch.einsum("ml...r,mor->ml...o", inner, self.B[present])
+        return self.scale * update[there][place[there].argsort()]
 
     def mixed(self, x: Tensor, shares: Tensor) -> Tensor:
         """The updates of all members in shares, Σ_m ρ_m s B_m A_m x.

@@ -24,16 +24,13 @@ class Who:
     source: torch.Generator | None = None
 
 
-def rows(table: Tensor, user: Tensor | None, n: int) -> Tensor:
-    """The row of each text's user.
+def known(user: Tensor | None, n_users: int, n: int) -> Tensor:
+    """The users of a batch themselves.
 
     Args:
-        table: (n_users, ...).
         user: (n,) int64.
+        n_users: how many there are.
         n: texts in the batch.
-
-    Returns:
-        (n, ...).
 
     Raises:
         ValueError: no users were set, their number is another one, or one is unknown.
@@ -44,13 +41,18 @@ def rows(table: Tensor, user: Tensor | None, n: int) -> Tensor:
         raise ValueError(
             f"who.user has shape {tuple(user.shape)}, but the batch has {n} texts; expected ({n},)"
         )
-    unknown = user[(user < 0) | (user >= len(table))]
+    unknown = user[(user < 0) | (user >= n_users)]
     if len(unknown):
         raise ValueError(
-            f"user {int(unknown[0])} is unknown: there are {len(table)} (0 to {len(table) - 1}). "
-            "A new user is adapted first, on items of its own: see `adapt`"
+            f"user {int(unknown[0])} is unknown: there are {n_users} (0 to {n_users - 1}). "
+            "Bring a new user's items to `adapt`, and predict with what it returns"
         )
-    return table[user.to(table.device)]
+    return user
+
+
+def rows(table: Tensor, user: Tensor | None, n: int) -> Tensor:
+    """The row of each text's user, (n, ...), from a table (n_users, ...); raises as `known`."""
+    return table[known(user, len(table), n).to(table.device)]
 
 
 def for_tokens(values: Tensor, x: Tensor) -> Tensor:

@@ -1,0 +1,74 @@
+"""PROPER: from the crowd through groups to the person (arXiv 2503.01303)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from lore_core.proper import stages
+from lore_core.proper.inject import inject
+from lore_core.proper.items import Items
+from lore_core.proper.linear import ProperLinear
+from lore_core.proper.recipe import Recipe
+from lore_core.proper.tuned import Tuned
+from lore_core.tools import checks, draws
+
+MLP = ("gate_proj", "up_proj", "down_proj")
+
+
+def fit(
+    net: nn.Module,
+    items: Items,
+    recipe: Recipe | None = None,
+    seed: int = 0,
+    names: Sequence[str] = MLP,
+    group: Tensor | None = None,
+) -> Tuned:
+    """Tune a network for seen users, stage by stage.
+
+    Args:
+        net: any network; it is copied and stays as it is.
+        items: what the seen users said.
+        recipe: default `Recipe()`.
+        seed: of all draws.
+        names: which linear layers are adapted, by the ends of their names.
+        group: (N,) true groups, for `routes="given"` alone.
+
+    Raises:
+        ValueError: no layer has such a name, or an adapter's rank is larger than a side.
+        FloatingPointError: a loss is NaN or infinite.
+    """
+    recipe = Recipe() if recipe is None else recipe
+    checks.instance_of("recipe", recipe, Recipe)
+    own = copy.deepcopy(net).eval().requires_grad_(False)
+    tuned = Tuned(
+        own, inject(own, names, lambda _, linear: ProperLinear(linear)), recipe, items.n_users
+    )
+    source = draws.generator(seed)
+    if recipe.population is not None:
+        stages.population(tuned, items, recipe.population, source)
+    if recipe.group is not None:
+        stages.group(tuned, items, recipe.group, source, group)
+    if recipe.person is not None:
+        stages.person(tuned, items, recipe.person, source)
+    if recipe.reroute is not None:
+        stages.reroute(tuned, items, recipe.reroute, source)
+    return tuned
+
+
+def adapt(tuned: Tuned, items: Items, seed: int = 0, group: Tensor | None = None) -> Tuned:
+    """The same network for new users: what was learned of all stays, what is theirs is learned.
+
+    Args:
+        tuned: from `fit`; it stays as it is.
+        items: of the new users, who are counted from 0. A user without items gets the mean share in
+            every group.
+        seed: of all draws.
+        group: (N,) true groups, for `routes="given"` alone.
+    """
+    found = copy.deepcopy(tuned)
+    found.n_users = items.n_users
+    stages.newcomers(found, items, draws.generator(seed), group)
+    return found

@@ -1,0 +1,113 @@
+"""Gradient descent on the items' losses, for whichever numbers are to move."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.optim import SGD, AdamW, Optimizer
+
+from lore_core.methods.schedule import Schedule
+from lore_core.proper.recipe import Stage
+from lore_core.tools import draws
+
+MOMENTUM = 0.9
+TOGETHER = 1024  # items that are in memory at once
+
+Losses = Callable[[Tensor], Tensor]
+
+
+def descend(
+    weights: Sequence[nn.Parameter],
+    losses: Losses,
+    user: Tensor,
+    stage: Stage,
+    source: torch.Generator,
+    name: str,
+    penalty: Callable[[], Tensor] | None = None,
+) -> list[float]:
+    """Train some weights; nothing else moves.
+
+    Args:
+        weights: what is trained.
+        losses: rows of the n items -> their losses.
+        user: (n,) whose each item is.
+        stage: how.
+        source: where the order of the items comes from.
+        name: of the stage, for errors.
+        penalty: is added to each step's loss, after the losses were computed.
+
+    Returns:
+        The mean loss of each pass, before its steps.
+
+    Raises:
+        FloatingPointError: a loss is NaN or infinite; says at which step of which stage.
+    """
+    n = len(user)
+    if n == 0 or stage.passes == 0:
+        return []
+    for weight in weights:
+        weight.requires_grad_(True)
+    size = n if stage.batch is None else stage.batch
+    steps = stage.passes * math.ceil(n / size)
+    optimizer = optimizer_of(stage, weights)
+    schedule = Schedule(steps, warmup=min(1.0, stage.warm_up / steps), cosine=True)
+    rate = schedule.scheduler(optimizer)
+    curve, counts = [], item_weights(user, stage)
+    for _ in range(stage.passes):
+        total = 0.0
+        for rows in batches(n, stage.batch, source):
+            where = f"{name}, step {rate.last_epoch + 1}"
+            total += step(rows, losses, counts, penalty, where)
+            if stage.clip is not None and stage.batch is not None:
+                torch.nn.utils.clip_grad_norm_(weights, stage.clip)
+            optimizer.step()
+            optimizer.zero_grad()
+            rate.step()
+        curve.append(total / n)
+    for weight in weights:
+        weight.requires_grad_(False)
+    return curve
+
+
+def step(
+    rows: Tensor, losses: Losses, counts: Tensor, penalty: Callable[[], Tensor] | None, where: str
+) -> float:
+    """Add the gradient of these items to the weights'; their summed loss."""
+    total = 0.0
+    for some in rows.split(TOGETHER):
+        found = losses(some)
+        total += found.sum().item()
+        loss = (found * counts[some]).sum()
+        if penalty is not None:
+            loss = loss + penalty()
+        if not loss.isfinite():
+            raise FloatingPointError(
+                f"the loss is {loss.item()} at {where}; try a smaller learning_rate"
+            )
+        loss.backward()
+    return total
+
+
+def item_weights(user: Tensor, stage: Stage) -> Tensor:
+    """How much each item counts in a step, (n,): 1 / batch, or 1 / (the user's items + shrink)."""
+    if stage.batch is not None:
+        return torch.full((len(user),), 1 / min(stage.batch, len(user)))
+    return 1 / (user.bincount()[user] + stage.shrink)
+
+
+def batches(n: int, size: int | None, source: torch.Generator) -> Iterator[Tensor]:
+    """All items once, in random order; without a size all at once, in their own order."""
+    if size is None:
+        yield torch.arange(n)
+    else:
+        yield from draws.order(source, n).split(size)
+
+
+def optimizer_of(stage: Stage, weights: Sequence[nn.Parameter]) -> Optimizer:
+    """torch's optimiser of a stage."""
+    if stage.optimizer == "adam":
+        return AdamW(weights, lr=stage.learning_rate, weight_decay=0.0)
+    return SGD(weights, lr=stage.learning_rate, momentum=MOMENTUM)
