@@ -73,6 +73,8 @@ from lore_core.simulation.labels import (
 from lore_core.simulation.planted import planted_responses
 from lore_core.simulation.tastes import dirichlet_tastes
 from lore_core.splits import split
+from lore_core.tasks import Panel, rating, style, tag
+from lore_core.tasks.traits import DECODABLE
 from lore_core.tools import checksums, draws, tensor_files
 
 NAN, INF = float("nan"), float("inf")
@@ -1536,3 +1538,50 @@ NO_HEADROOM = {
 def test_a_wrong_headroom_is_refused(change, message):
     assert len(headroom(**ROOM)) == 8
     test_it_is_refused_and_said_what_was_expected(lambda: headroom(**ROOM | change), message)
+
+
+# Tasks of synthetic users of real text; tests/test_tasks.py and test_lamp.py have the rest.
+
+TASKS = {
+    "nobody": (lambda: Panel(n_users=0), "n_users is 0, expected a whole number of at least 1"),
+    "half a group": (lambda: Panel(n_groups=0.5), "n_groups is 0.5"),
+    "fewer than no cold users": (lambda: Panel(n_cold=-1), "n_cold is -1"),
+    "no test": (lambda: Panel(n_test=-1), "n_test is -1"),
+    "empty histories": (lambda: Panel(shortest=0), "shortest is 0"),
+    "histories that end before they begin": (
+        lambda: Panel(shortest=9, longest=8),
+        "longest is 8, expected a whole number of at least 9",
+    ),
+    "a concentration of 0": (lambda: Panel(concentration=0), "concentration is 0, expected"),
+    "an own share above 1": (lambda: Panel(own=1.5), "own is 1.5, expected 0 to 1"),
+    "a shared share with NaN": (lambda: Panel(shared=NAN), "shared is nan"),
+    "a distinctness below 0": (lambda: Panel(distinct=-0.1), "distinct is -0.1"),
+    "responses without the traits": (lambda: rating.make(HERE, 0), "have no trait brevity, lists"),
+    "pairs for responses": (lambda: tag.make(PAIRS, 0), "expected Responses"),
+    "a trait without differences": (
+        lambda: style.make(with_traits(torch.zeros(60, 7)), 0),
+        "the trait brevity is the same for all responses",
+    ),
+    "histories beyond the prompts": (
+        lambda: rating.make(with_traits(normal(60, 7)), 0),
+        "items of history were asked for, but only 9 prompts are for it",
+    ),
+    "a number of users for a panel": (
+        lambda: tag.make(with_traits(normal(60, 7)), 0, 100),
+        "panel is a int, expected Panel",
+    ),
+    "noise below 0": (
+        lambda: rating.make(with_traits(normal(60, 7)), 0, noise=-1),
+        "noise is -1, expected 0 or more",
+    ),
+    "a seed below 0": (lambda: style.make(with_traits(normal(60, 7)), -1), "seed is -1"),
+}
+
+
+def with_traits(traits):
+    return replace(HERE, traits=traits, trait_names=DECODABLE)
+
+
+@pytest.mark.parametrize(("call", "message"), TASKS.values(), ids=TASKS)
+def test_a_wrong_task_is_refused(call, message):
+    test_it_is_refused_and_said_what_was_expected(call, message)

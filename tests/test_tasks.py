@@ -90,6 +90,13 @@ def test_groups_are_even_among_those_seen_and_those_who_come_later():
     assert group[:10].tolist() != sorted(group[:10].tolist())
 
 
+@each_maker
+def test_there_may_be_no_cold_users_and_nothing_to_choose_by(make):
+    made = make(responses(), 0, replace(SMALL, n_cold=0, n_validation=0))
+    assert made.n_users == 30 and len(made.cold_history) == len(made.validation) == 0
+    assert len(made.test) == 30 * 60 and len(made.seen_history) == len(made.history)
+
+
 def test_all_tasks_of_a_seed_show_the_same():
     one, other = task(rating.make), task(tag.make)
     assert torch.equal(one.response, other.response) and torch.equal(one.group, other.group)
