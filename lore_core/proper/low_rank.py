@@ -37,7 +37,7 @@ class LowRank(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The update of (..., i): (..., o)."""
-        return x @ self.A.T @ self.B.T * self.scale
+        return (x @ self.A.T * self.scale) @ self.B.T
 
     def delta(self) -> Tensor:
         """The update as a matrix, (o, i)."""
@@ -79,7 +79,8 @@ class LowRanks(nn.Module):
             ValueError: there is no such member, or not one for each text.
         """
         inner = torch.einsum("n...i,nri->n...r", x, rows(self.A, member, len(x)))
-        return self.scale * torch.einsum("n...r,nor->n...o", inner, rows(self.B, member, len(x)))
+        own = rows(self.B, member, len(x))
+        return torch.einsum("n...r,nor->n...o", self.scale * inner, own)
 
     def mixed(self, x: Tensor, shares: Tensor) -> Tensor:
         """The updates of all members in shares, Σ_m ρ_m s B_m A_m x.
@@ -94,8 +95,8 @@ class LowRanks(nn.Module):
             (..., o).
         """
         inner = (x @ self.A.flatten(0, 1).T).unflatten(-1, self.A.shape[:2])
-        weighted = (inner * shares[..., None]).flatten(-2)
-        return self.scale * weighted @ self.B.transpose(0, 1).flatten(1).T
+        weighted = (inner * (self.scale * shares[..., None])).flatten(-2)
+        return weighted @ self.B.transpose(0, 1).flatten(1).T
 
     def delta(self, member: int) -> Tensor:
         """One member's update as a matrix, (o, i)."""

@@ -50,7 +50,7 @@ def rows(table: Tensor, user: Tensor | None, n: int) -> Tensor:
             f"user {int(unknown[0])} is unknown: there are {len(table)} (0 to {len(table) - 1}). "
             "A new user is adapted first, on items of its own: see `adapt`"
         )
-    return table[user.to(table.device)]
+    return table.index_select(0, user.to(table.device))
 
 
 def for_tokens(values: Tensor, x: Tensor) -> Tensor:
