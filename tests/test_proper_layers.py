@@ -202,6 +202,14 @@ def test_dropout_leaves_out_inputs_of_updates_alone_and_a_seed_repeats():
     assert torch.equal(runs[0], runs[1]) and not torch.equal(runs[0], runs[2])
 
 
+def test_a_router_sees_the_inputs_that_dropout_leaves_out():
+    adapted = layer("double", dropout=0.5)
+    adapted.who.source = random(0)
+    x = values(len(USER), IN)
+    adapted(x)
+    assert torch.equal(adapted.shares, adapted.router(x, None, USER))
+
+
 @pytest.mark.parametrize(("kind", "n_weights"), [("double", 3), ("lora", 1)])
 def test_gradients_are_those_of_finite_differences(kind, n_weights):
     adapted = layer(kind).double()
