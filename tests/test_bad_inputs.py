@@ -60,6 +60,14 @@ from lore_core.methods import (
 )
 from lore_core.palm import adapters
 from lore_core.palm.lora import Lora
+from lore_core.proper import count
+from lore_core.proper.inject import inject
+from lore_core.proper.linear import ProperLinear
+from lore_core.proper.low_rank import LowRank, LowRanks
+from lore_core.proper.penalty import constraint
+from lore_core.proper.routers import FixedRouter, LoraRouter, UserRouter, bounds
+from lore_core.proper.user_adapters import load_users
+from lore_core.proper.who import Who
 from lore_core.recipes import FEW_SHOT, PAPER, PAPER_FEW_SHOT, FewShot
 from lore_core.reference import reference_direction
 from lore_core.scale import pair_scale
@@ -1500,44 +1508,83 @@ def test_a_wrong_question_is_refused(call, message):
     test_it_is_refused_and_said_what_was_expected(call, message)
 
 
-ROOM = {
-    "state": normal(6, 3),
-    "target": torch.tensor([1.0, 2, 3, 4, 5, 1]),
-    "user": torch.tensor([0, 0, 0, 1, 1, 1]),
-    "group": torch.tensor([0, 1]),
-    "train": torch.tensor([True, True, False, True, False, False]),
-    "test": torch.tensor([False, False, True, False, True, True]),
-    "n_users": 2,
-    "n_groups": 2,
-    "generator": random(0),
-    "repeats": 9,
-}
-NO_HEADROOM = {
-    "states with NaN": ({"state": normal(6, 3) * NAN}, "state has NaN"),
-    "a target of too few": ({"target": ROOM["target"][:5]}, "target has 5 rows but state has 6"),
-    "a target with NaN": ({"target": ROOM["target"] * NAN}, "target: 6 of 6 are NaN"),
-    "classes as floats": ({"ordered": False}, "expected one dimension of whole numbers"),
-    "ordered as a word": ({"ordered": "yes"}, "expected True or False"),
-    "a user too many": ({"n_users": 1}, "user contains 1, but there are 1"),
-    "a group too many": ({"n_groups": 1}, "group contains 1, but there are 1"),
-    "a group per item": (
-        {"group": ROOM["user"]},
-        "group has 6 entries, expected one for each of 2",
+# PROPER's layers
+
+SIZES = (4, 8, 6, 8.0, random(0))  # r, i, o, α
+WIDE = torch.nn.Linear(8, 6)
+FEW = LowRanks(3, *SIZES)
+ROUTE = UserRouter(2, 3, 8, random(0))
+ONE_EACH = torch.zeros(2, dtype=torch.long)
+
+
+def adapted(who=None, **parts):
+    return ProperLinear(WIDE, **parts, who=Who(who))(torch.ones(2, 8))
+
+
+def injected(names):
+    return inject(torch.nn.ModuleDict({"up": WIDE}), names, lambda _, base: ProperLinear(base))
+
+
+ADAPTED_WRONGLY = {
+    "a rank above a side": (lambda: LowRank(7, *SIZES[1:]), "r is 7, but the layer maps 8 numbers"),
+    "a stack's rank above a side": (lambda: LowRanks(2, 9, *SIZES[1:]), "choose a smaller r"),
+    "no rank": (lambda: LowRank(0, *SIZES[1:]), "r is 0"),
+    "no experts": (lambda: LowRanks(0, *SIZES), "n is 0"),
+    "an alpha of 0": (lambda: LowRank(4, 8, 6, 0.0, random(0)), "alpha is 0.0"),
+    "a seed for an adapter": (lambda: LowRank(4, 8, 6, 8.0, 0), "expected torch"),
+    "a router of no experts": (lambda: UserRouter(0, 3, 8, random(0)), "n_experts is 0"),
+    "a router of no users": (lambda: UserRouter(2, 0, 8, random(0)), "n_users is 0"),
+    "a triple softmax": (
+        lambda: UserRouter(2, 3, 8, random(0), "triple"),
+        "expected one of double, single",
     ),
-    "rows for a mask": ({"train": torch.tensor([0, 1, 3])}, "expected True or False for each row"),
-    "tests that were learned": ({"test": ROOM["train"]}, "and 3 are in both"),
-    "nothing to test": ({"test": ROOM["test"] & False}, "test 0, and 0 are in both"),
-    "ridges from large to small": ({"ridges": [2.0, 1.0]}, "from small to large"),
-    "a ridge of 0": ({"ridges": [0.0, 1.0]}, r"ridges\[0\] is 0.0, expected a number above 0"),
-    "bands from long to short": ({"bands": [8, 4]}, "from small to large"),
-    "no resample": ({"repeats": 0}, "repeats is 0"),
+    "a router that sees nothing": (
+        lambda: UserRouter(2, 3, 8, random(0), use_input=False, use_user=False),
+        "take FixedRouter",
+    ),
+    "users of negative spread": (lambda: UserRouter(2, 3, 8, random(0), spread=-1), "spread is -1"),
+    "shares off the simplex": (lambda: FixedRouter(torch.ones(3, 2)), "do not lie on the simplex"),
+    "a LoRA-aware router of no experts": (lambda: LoraRouter(0, 8, random(0)), "n_experts is 0"),
+    "a LoRA-aware router alone": (
+        lambda: adapted(experts=LowRanks(2, *SIZES), router=LoraRouter(2, 6, random(0))),
+        "give the layer `personal`",
+    ),
+    "bounds of no experts": (lambda: bounds(0), "n_experts is 0"),
+    "a router that meets nobody": (lambda: ROUTE.meet(0), "n_users is 0"),
+    "a layer that is none": (lambda: ProperLinear(ROUTE), "expected torch's Linear"),
+    "an adapter of another layer": (
+        lambda: adapted(personal=LowRanks(3, 2, 6, 8, 8.0, random(0))),
+        "personal maps 6 numbers to 8, but the layer maps 8 to 6",
+    ),
+    "experts and no router": (lambda: adapted(experts=FEW), "set `router`"),
+    "a dropout of all": (lambda: ProperLinear(WIDE, dropout=1.0), "expected a share below 1"),
+    "an average of 2": (lambda: ProperLinear(WIDE, average=2), "average is 2"),
+    "nobody's texts": (lambda: adapted(personal=FEW), "set `who.user` first"),
+    "one user for two texts": (lambda: adapted(ONE_EACH[:1], personal=FEW), "the batch has 2"),
+    "an unknown user": (lambda: adapted(ONE_EACH + 3, personal=FEW), "see `adapt`"),
+    "a user before the first": (lambda: adapted(ONE_EACH - 1, personal=FEW), "user -1 is unknown"),
+    "an unknown user at a router": (
+        lambda: adapted(ONE_EACH + 3, experts=LowRanks(2, *SIZES), router=ROUTE),
+        "user 3 is unknown",
+    ),
+    "a name of no layer": (lambda: injected(["gate_proj"]), "no linear layer; the model has up"),
+    "no names": (lambda: injected([]), "no linear layer; the model has up"),
+    "a part that is none": (lambda: injected("up").train_only("users"), "expected one of populat"),
+    "a penalty of nothing": (lambda: constraint([]), "shares is empty"),
+    "a negative penalty": (lambda: constraint([EVEN[None]], strength=-1), "strength is -1"),
+    "flags of other tokens": (
+        lambda: constraint([torch.full((2, 3, 2), 0.5)], torch.ones(3, 2).bool()),
+        r"counted has shape \(3, 2\), expected \(2, 3\)",
+    ),
+    "a Llama of no blocks": (lambda: count.mlp_sides(0, 8, 9), "layers is 0"),
+    "a rank of 0 to count": (lambda: count.lora([(8, 9)], 0), "r is 0"),
+    "users without a file": (lambda: load_users(injected("up"), []), "number of paths is 0"),
 }
 
 
-@pytest.mark.parametrize(("change", "message"), NO_HEADROOM.values(), ids=NO_HEADROOM)
-def test_a_wrong_headroom_is_refused(change, message):
-    assert len(headroom(**ROOM)) == 8
-    test_it_is_refused_and_said_what_was_expected(lambda: headroom(**ROOM | change), message)
+@pytest.mark.parametrize(("call", "message"), ADAPTED_WRONGLY.values(), ids=ADAPTED_WRONGLY)
+def test_a_wrong_adapter_is_refused(call, message):
+    test_it_is_refused_and_said_what_was_expected(call, message)
 
 
 # Tasks of synthetic users of real text; tests/test_tasks.py and test_lamp.py have the rest.
@@ -1585,3 +1632,43 @@ def with_traits(traits):
 @pytest.mark.parametrize(("call", "message"), TASKS.values(), ids=TASKS)
 def test_a_wrong_task_is_refused(call, message):
     test_it_is_refused_and_said_what_was_expected(call, message)
+
+
+ROOM = {
+    "state": normal(6, 3),
+    "target": torch.tensor([1.0, 2, 3, 4, 5, 1]),
+    "user": torch.tensor([0, 0, 0, 1, 1, 1]),
+    "group": torch.tensor([0, 1]),
+    "train": torch.tensor([True, True, False, True, False, False]),
+    "test": torch.tensor([False, False, True, False, True, True]),
+    "n_users": 2,
+    "n_groups": 2,
+    "generator": random(0),
+    "repeats": 9,
+}
+NO_HEADROOM = {
+    "states with NaN": ({"state": normal(6, 3) * NAN}, "state has NaN"),
+    "a target of too few": ({"target": ROOM["target"][:5]}, "target has 5 rows but state has 6"),
+    "a target with NaN": ({"target": ROOM["target"] * NAN}, "target: 6 of 6 are NaN"),
+    "classes as floats": ({"ordered": False}, "expected one dimension of whole numbers"),
+    "ordered as a word": ({"ordered": "yes"}, "expected True or False"),
+    "a user too many": ({"n_users": 1}, "user contains 1, but there are 1"),
+    "a group too many": ({"n_groups": 1}, "group contains 1, but there are 1"),
+    "a group per item": (
+        {"group": ROOM["user"]},
+        "group has 6 entries, expected one for each of 2",
+    ),
+    "rows for a mask": ({"train": torch.tensor([0, 1, 3])}, "expected True or False for each row"),
+    "tests that were learned": ({"test": ROOM["train"]}, "and 3 are in both"),
+    "nothing to test": ({"test": ROOM["test"] & False}, "test 0, and 0 are in both"),
+    "ridges from large to small": ({"ridges": [2.0, 1.0]}, "from small to large"),
+    "a ridge of 0": ({"ridges": [0.0, 1.0]}, r"ridges\[0\] is 0.0, expected a number above 0"),
+    "bands from long to short": ({"bands": [8, 4]}, "from small to large"),
+    "no resample": ({"repeats": 0}, "repeats is 0"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), NO_HEADROOM.values(), ids=NO_HEADROOM)
+def test_a_wrong_headroom_is_refused(change, message):
+    assert len(headroom(**ROOM)) == 8
+    test_it_is_refused_and_said_what_was_expected(lambda: headroom(**ROOM | change), message)

@@ -202,11 +202,20 @@ def test_dropout_leaves_out_inputs_of_updates_alone_and_a_seed_repeats():
     assert torch.equal(runs[0], runs[1]) and not torch.equal(runs[0], runs[2])
 
 
-def test_gradients_are_those_of_finite_differences():
-    adapted = layer("double").double()
+def test_a_router_sees_the_inputs_that_dropout_leaves_out():
+    adapted = layer("double", dropout=0.5)
+    adapted.who.source = random(0)
+    x = values(len(USER), IN)
+    adapted(x)
+    assert torch.equal(adapted.shares, adapted.router(x, None, USER))
+
+
+@pytest.mark.parametrize(("kind", "n_weights"), [("double", 3), ("lora", 1)])
+def test_gradients_are_those_of_finite_differences(kind, n_weights):
+    adapted = layer(kind).double()
     x = values(len(USER), 2, IN).double()
     learning = {name: w for name, w in adapted.named_parameters() if w.requires_grad}
-    assert len(learning) == 2 + 2 + 3 + 2
+    assert len(learning) == 2 + 2 + n_weights + 2
 
     def output(*given):
         return torch.func.functional_call(adapted, dict(zip(learning, given, strict=True)), (x,))
@@ -306,6 +315,8 @@ def test_frozen_means_frozen(parts):
     net = model()
     injected = learned(inject(net, ["up", "down"], full))
     injected.who.user = USER
+    injected.train_only("population", "experts", "router", "personal")
+    read(net, values(len(USER), 7, IN)).sum().backward()  # an earlier stage
     weights = injected.train_only(*parts)
     before = content(net)
     for _ in range(2):
@@ -397,6 +408,13 @@ def test_a_router_meets_new_users_as_the_mean_user():
     torch.testing.assert_close(shares, expected.softmax(1), **CLOSE)
 
 
+def test_given_shares_stay_as_they_were_given():
+    table = torch.eye(M)
+    route = FixedRouter(table)
+    table.fill_(0)
+    assert torch.equal(route(values(2, IN), None, torch.tensor([0, 2])), torch.eye(M)[[0, 2]])
+
+
 def test_a_copy_says_the_same_and_learns_alone():
     net = model()
     injected = learned(inject(net, ["up", "down"], full))
@@ -414,6 +432,8 @@ def test_one_seed_draws_the_same_start_and_two_differ():
     drawn = [LowRanks(50, 8, 100, 20, ALPHA, random(seed)).A for seed in (0, 0, 1)]
     assert torch.equal(drawn[0], drawn[1]) and not torch.equal(drawn[0], drawn[2])
     assert drawn[0].std().item() == pytest.approx(100**-0.5, rel=0.02)
+    users = UserRouter(M, 200, 100, random(0), spread=3.0).table
+    assert users.std().item() == pytest.approx(3.0, rel=0.02)
 
 
 # Counting
@@ -428,7 +448,8 @@ def test_the_numbers_of_a_large_model_are_the_published_ones():
 
 def test_the_formulas_count_what_was_built():
     net = model()
-    counted = count.of(inject(net, ["up", "down"], full))
+    injected = inject(net, ["up", "down"], full)
+    counted = count.of(injected)
     sides = 2 * [(IN, OUT), (OUT, IN)]
     assert counted == {
         "population": count.lora(sides, R),
@@ -439,4 +460,11 @@ def test_the_formulas_count_what_was_built():
     }
     assert counted["experts"] + counted["router"] == count.shared(sides, R, M)
     assert counted["tables"] + counted["personal"] == N * count.per_user(sides, R)
-    assert count.lora_router(sides, M) == 2 * M * (IN + OUT)
+    injected.train_only("personal")
+    assert count.of(injected) == counted
+    for adapted in injected.layers.values():
+        adapted.router = LoraRouter(M, adapted.base.out_features, random(0))
+    assert count.of(injected) == counted | {"router": count.lora_router(sides, M), "tables": 0}
+    for adapted in injected.layers.values():
+        adapted.router = FixedRouter(torch.full((N, M), 1 / M))
+    assert count.of(injected) == counted | {"router": 0, "tables": 0}

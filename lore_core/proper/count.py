@@ -5,6 +5,8 @@ Each formula is tested against a model that was built. Sides are (i, o) of one a
 
 from collections.abc import Sequence
 
+from torch import nn
+
 from lore_core.proper.inject import PARTS, Injected
 from lore_core.tools import checks
 
@@ -65,7 +67,7 @@ def of(injected: Injected) -> dict[str, int]:
             module = getattr(layer, part)
             found[part] += sum(w.numel() for w in module.parameters()) if module else 0
         table = layer.router.table if layer.router else None
-        learned = table.numel() if table is not None and table.requires_grad else 0
+        learned = table.numel() if isinstance(table, nn.Parameter) else 0  # others are given
         found["router"] -= learned
         found["tables"] += learned
     return found

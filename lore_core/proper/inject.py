@@ -49,13 +49,13 @@ class Injected:
         for part in parts:
             checks.one_of("part", part, PARTS)
         self.model.requires_grad_(False)
+        self.model.zero_grad(set_to_none=True)
         found = [getattr(layer, part) for layer in self.layers.values() for part in parts]
         weights = [
             weight for module in found if module is not None for weight in module.parameters()
         ]
         for weight in weights:
             weight.requires_grad_(True)
-            weight.grad = None
         return weights
 
     def shares(self) -> dict[str, Tensor]:

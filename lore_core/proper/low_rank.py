@@ -38,7 +38,7 @@ class LowRank(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The update of (..., i): (..., o)."""
-        return x @ self.A.T @ self.B.T * self.scale
+        return (x @ self.A.T * self.scale) @ self.B.T
 
     def delta(self) -> Tensor:
         """The update as a matrix, (o, i)."""
@@ -81,12 +81,11 @@ class LowRanks(nn.Module):
         """
         member = known(member, len(self), len(x))
         present, who = member.unique(return_inverse=True)
-        place, there = padded(
-            who, len(present)
-        )  # one member's texts together: no copy of A for each
-        inner = torch.einsum("ml...i,mri->ml...r", x[place], self.A[present])
-        update = torch.einsum("ml...r,mor->ml...o", inner, self.B[present])
-        return self.scale * update[there][place[there].argsort()]
+        place, there = padded(who, len(present))  # a member's texts together: A is not copied
+        inner = torch.einsum("ml...i,mri->ml...r", x[place], self.A.index_select(0, present))
+        own = self.B.index_select(0, present)
+        update = torch.einsum("ml...r,mor->ml...o", self.scale * inner, own)
+        return update[there].index_select(0, place[there].argsort())
 
     def mixed(self, x: Tensor, shares: Tensor) -> Tensor:
         """The updates of all members in shares, Σ_m ρ_m s B_m A_m x.
@@ -101,8 +100,8 @@ class LowRanks(nn.Module):
             (..., o).
         """
         inner = (x @ self.A.flatten(0, 1).T).unflatten(-1, self.A.shape[:2])
-        weighted = (inner * shares[..., None]).flatten(-2)
-        return self.scale * weighted @ self.B.transpose(0, 1).flatten(1).T
+        weighted = (inner * (self.scale * shares[..., None])).flatten(-2)
+        return weighted @ self.B.transpose(0, 1).flatten(1).T
 
     def delta(self, member: int) -> Tensor:
         """One member's update as a matrix, (o, i)."""

@@ -52,7 +52,7 @@ def known(user: Tensor | None, n_users: int, n: int) -> Tensor:
 
 def rows(table: Tensor, user: Tensor | None, n: int) -> Tensor:
     """The row of each text's user, (n, ...), from a table (n_users, ...); raises as `known`."""
-    return table[known(user, len(table), n).to(table.device)]
+    return table.index_select(0, known(user, len(table), n).to(table.device))
 
 
 def for_tokens(values: Tensor, x: Tensor) -> Tensor:
