@@ -1561,7 +1561,7 @@ ADAPTED_WRONGLY = {
     "an average of 2": (lambda: ProperLinear(WIDE, average=2), "average is 2"),
     "nobody's texts": (lambda: adapted(personal=FEW), "set `who.user` first"),
     "one user for two texts": (lambda: adapted(ONE_EACH[:1], personal=FEW), "the batch has 2"),
-    "an unknown user": (lambda: adapted(ONE_EACH + 3, personal=FEW), "see `adapt`"),
+    "an unknown user": (lambda: adapted(ONE_EACH + 3, personal=FEW), "to `adapt`"),
     "a user before the first": (lambda: adapted(ONE_EACH - 1, personal=FEW), "user -1 is unknown"),
     "an unknown user at a router": (
         lambda: adapted(ONE_EACH + 3, experts=LowRanks(2, *SIZES), router=ROUTE),
