@@ -3,7 +3,7 @@
 import torch
 
 from lore_core.language_model.tail import Tail
-from lore_core.proper.items import Labelled
+from lore_core.tasks.items import Labelled
 from lore_core.tools import draws
 
 D, INSIDE, LABELS = 16, 24, 5

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 
 from torch import Tensor, nn
 
 from lore_core.proper import stages
 from lore_core.proper.inject import inject
-from lore_core.proper.items import Items
+from lore_core.tasks.items import Items
 from lore_core.proper.linear import ProperLinear
 from lore_core.proper.recipe import Recipe
 from lore_core.proper.tuned import Tuned
 from lore_core.tools import checks, draws
 
+STAGES = ("population", "group", "person", "reroute")
 MLP = ("gate_proj", "up_proj", "down_proj")
 
 
@@ -43,19 +45,38 @@ def fit(
     recipe = Recipe() if recipe is None else recipe
     checks.instance_of("recipe", recipe, Recipe)
     own = copy.deepcopy(net).eval().requires_grad_(False)
-    tuned = Tuned(
-        own, inject(own, names, lambda _, linear: ProperLinear(linear)), recipe, items.n_users
-    )
-    source = draws.generator(seed)
-    if recipe.population is not None:
-        stages.population(tuned, items, recipe.population, source)
-    if recipe.group is not None:
-        stages.group(tuned, items, recipe.group, source, group)
-    if recipe.person is not None:
-        stages.person(tuned, items, recipe.person, source)
-    if recipe.reroute is not None:
-        stages.reroute(tuned, items, recipe.reroute, source)
-    return tuned
+    injected = inject(own, names, lambda _, linear: ProperLinear(linear))
+    bare = Tuned(own, injected, replace(recipe, **dict.fromkeys(STAGES)), items.n_users)
+    return further(bare, items, recipe, seed, group)
+
+
+def further(
+    tuned: Tuned,
+    items: Items,
+    recipe: Recipe,
+    seed: int = 0,
+    group: Tensor | None = None,
+) -> Tuned:
+    """Train the stages that a recipe has and a network lacks. Stage by stage is as all at once.
+
+    Args:
+        tuned: with the first stages, or none; it stays as it is.
+        items: what the seen users said.
+        recipe: of all stages; those that were trained count as they are.
+        seed: of all draws.
+        group: (N,) true groups, for `routes="given"` alone.
+    """
+    found = copy.deepcopy(tuned)
+    found.recipe = recipe
+    seeds = draws.order(draws.generator(seed), 2**16)  # each stage has draws of its own
+    for place, name in enumerate(STAGES):
+        stage = getattr(recipe, name)
+        if stage is None or getattr(tuned.recipe, name) is not None:
+            continue
+        source = draws.generator(int(seeds[place]))
+        more = (group,) if name == "group" else ()
+        getattr(stages, name)(found, items, stage, source, *more)
+    return found
 
 
 def adapt(tuned: Tuned, items: Items, seed: int = 0, group: Tensor | None = None) -> Tuned:

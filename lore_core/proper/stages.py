@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lore_core.proper import posterior
 from lore_core.proper.informed import directions
-from lore_core.proper.items import Items
+from lore_core.tasks.items import Items
 from lore_core.proper.linear import ProperLinear
 from lore_core.proper.low_rank import LowRank, LowRanks
 from lore_core.proper.penalty import constraint

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from lore_core.proper.inject import Injected
-from lore_core.proper.items import Items
+from lore_core.tasks.items import Items
 from lore_core.proper.linear import ProperLinear
 from lore_core.proper.recipe import Recipe
 from lore_core.proper.routers import FixedRouter, Router

@@ -1,4 +1,4 @@
-"""What the stages learn from: who said what of which input.
+"""What a network learns from: who said what of which input.
 
 Shapes: n items, d features of an input, N users.
 """
