@@ -134,6 +134,12 @@ def test_what_the_newest_item_leaves_goes_to_the_older_ones():
     assert [words(line) for line in lines] == [30, 10, 1]
 
 
+def test_items_share_the_room_evenly():
+    long = {"text": "a " * 50, "score": 3}
+    lines = prompt("LaMP_3", asked(long, long, input="Q"), words, budget=41, items=2).split("\n")
+    assert [words(line) for line in lines] == [20, 20, 1]
+
+
 def test_an_item_without_room_is_left_out_and_a_long_question_is_cut():
     assert prompt("LaMP_3", asked(GOOD), words, budget=12) == ASK + "it is fine"
     assert prompt("LaMP_3", asked(GOOD), words, budget=3) == "What is the"
@@ -196,6 +202,9 @@ def test_ids_that_differ_are_named(tmp_path):
     write(tmp_path, outputs=OUTPUTS | {"golds": golds})
     message = r"1 questions have no output \(12\), 1 outputs no question \(99\); give both files"
     with pytest.raises(ValueError, match=message):
+        read(tmp_path, "LaMP_3")
+    write(tmp_path, outputs=OUTPUTS | {"golds": OUTPUTS["golds"] + golds[1:]})
+    with pytest.raises(ValueError, match=r"0 questions have no output \(\), 1 outputs no question"):
         read(tmp_path, "LaMP_3")
     with pytest.raises(ValueError, match="1 questions have no output"):
         read_users(write_users(tmp_path, golds=OUTPUTS | {"golds": golds}), "LaMP_3")
