@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import replace
 
 from torch import Tensor, nn
 
 from lore_core.proper import stages
 from lore_core.proper.inject import inject
-from lore_core.tasks.items import Items
 from lore_core.proper.linear import ProperLinear
-from lore_core.proper.recipe import Recipe
+from lore_core.proper.recipe import STAGES, Recipe
 from lore_core.proper.tuned import Tuned
+from lore_core.tasks.items import Items
 from lore_core.tools import checks, draws
 
-STAGES = ("population", "group", "person", "reroute")
 MLP = ("gate_proj", "up_proj", "down_proj")
 
 
@@ -46,7 +44,7 @@ def fit(
     checks.instance_of("recipe", recipe, Recipe)
     own = copy.deepcopy(net).eval().requires_grad_(False)
     injected = inject(own, names, lambda _, linear: ProperLinear(linear))
-    bare = Tuned(own, injected, replace(recipe, **dict.fromkeys(STAGES)), items.n_users)
+    bare = Tuned(own, injected, recipe.up_to(None), items.n_users)
     return further(bare, items, recipe, seed, group)
 
 
@@ -70,12 +68,10 @@ def further(
     found.recipe = recipe
     seeds = draws.order(draws.generator(seed), 2**16)  # each stage has draws of its own
     for place, name in enumerate(STAGES):
-        stage = getattr(recipe, name)
-        if stage is None or getattr(tuned.recipe, name) is not None:
-            continue
-        source = draws.generator(int(seeds[place]))
-        more = (group,) if name == "group" else ()
-        getattr(stages, name)(found, items, stage, source, *more)
+        if name in recipe.stages and name not in tuned.recipe.stages:
+            source = draws.generator(int(seeds[place]))
+            more = (group,) if name == "group" else ()
+            getattr(stages, name)(found, items, getattr(recipe, name), source, *more)
     return found
 
 

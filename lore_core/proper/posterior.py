@@ -12,9 +12,9 @@ from torch.nn.functional import one_hot, pad
 
 from lore_core.proper import mixture
 from lore_core.proper.informed import user_wish, without
-from lore_core.tasks.items import Items
 from lore_core.proper.mixture import Moments, places
 from lore_core.proper.tuned import Tuned
+from lore_core.tasks.items import Items
 from lore_core.tools import checks, draws
 
 FEATURES = 100  # principal components that the first grouping reads

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lore_core.tools import checks
 
 ROUTES = ("posterior", "published", "hard", "uniform", "given")
+STAGES = ("population", "group", "person", "reroute")  # as they follow one another
 READS = ("both", "input", "user")
 
 
@@ -112,7 +113,7 @@ class Recipe:
     reroute_start: str = "fitted"
 
     def __post_init__(self) -> None:
-        for name in ("population", "group", "person", "reroute"):
+        for name in STAGES:
             if getattr(self, name) is not None:
                 checks.instance_of(name, getattr(self, name), Stage)
         checks.whole_numbers(1, n_experts=self.n_experts, rounds=self.rounds)
@@ -127,6 +128,22 @@ class Recipe:
         checks.number("penalty", self.penalty)
         if self.reroute is not None and (self.group is None or self.person is None):
             raise ValueError("reroute needs the experts of `group` and the adapters of `person`")
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The stages that it has, in their order."""
+        return tuple(name for name in STAGES if getattr(self, name) is not None)
+
+    def up_to(self, last: str | None) -> Recipe:
+        """The same without the stages behind one; None leaves none."""
+        kept = () if last is None else STAGES[: STAGES.index(last) + 1]
+        return replace(
+            self,
+            population=self.population if "population" in kept else None,
+            group=self.group if "group" in kept else None,
+            person=self.person if "person" in kept else None,
+            reroute=self.reroute if "reroute" in kept else None,
+        )
 
 
 # Batches of one and AdamW, as the published code has them (its commit 214b35a).

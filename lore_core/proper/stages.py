@@ -12,7 +12,6 @@ from torch import Tensor
 
 from lore_core.proper import posterior
 from lore_core.proper.informed import directions
-from lore_core.tasks.items import Items
 from lore_core.proper.linear import ProperLinear
 from lore_core.proper.low_rank import LowRank, LowRanks
 from lore_core.proper.penalty import constraint
@@ -20,6 +19,7 @@ from lore_core.proper.recipe import Recipe, Stage
 from lore_core.proper.routers import FixedRouter, LoraRouter, Router, UserRouter
 from lore_core.proper.train import descend
 from lore_core.proper.tuned import Tuned
+from lore_core.tasks.items import Items
 
 
 def population(tuned: Tuned, items: Items, stage: Stage, source: torch.Generator) -> None:

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from lore_core.proper.inject import Injected
-from lore_core.tasks.items import Items
 from lore_core.proper.linear import ProperLinear
 from lore_core.proper.recipe import Recipe
 from lore_core.proper.routers import FixedRouter, Router
 from lore_core.proper.train import TOGETHER
+from lore_core.tasks.items import Items
 from lore_core.tools import checks
 
 

@@ -1,0 +1,71 @@
+"""PROPER and its rivals as recipes, and their answers to a personal task.
+
+A family is one way to send users to experts. Its stages give several rows of a table: the crowd,
+groups, groups and persons.
+
+Shapes: M responses, N users, n items to answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from lore_core.proper import fit as proper
+from lore_core.proper.recipe import PAPER, Recipe, Stage
+from lore_core.proper.tuned import Tuned
+from lore_core.tasks.contest import Given
+
+OURS = Recipe()
+ROUTER = replace(OURS, routes="published", group=Stage(passes=8))
+AS_BUILT = replace(ROUTER, softmax="double", average=True, start="random", user_start="random")
+REROUTED = Stage(passes=2)
+
+# Name of the family -> its recipe. What a stage adds is named by `rows`.
+FAMILIES: dict[str, Recipe] = {
+    "crowd": replace(OURS, group=None),
+    "posterior": replace(OURS, reroute=REROUTED),
+    "k-means": replace(OURS, routes="hard", group=Stage(passes=8)),
+    "true groups": replace(OURS, routes="given", group=Stage(passes=8)),
+    "no router": replace(OURS, routes="uniform", group=Stage(passes=8)),
+    "published router": AS_BUILT,
+    "one softmax": ROUTER,
+    "input alone": replace(ROUTER, reads="input"),
+    "user alone": replace(ROUTER, reads="user"),
+    "no stage 1": replace(OURS, population=None),
+    "person alone": replace(OURS, population=None, group=None),
+    "as published": PAPER,
+}
+
+
+def answered(tuned: Tuned, given: Given, seed: int, part: str = "test") -> Tensor:
+    """The label of each item of a part, (n,); new users are adapted first.
+
+    Args:
+        tuned: for the seen users.
+        given: the task, and what the network reads.
+        seed: of the adaptation's draws.
+        part: "test" or "validation".
+    """
+    state, user = given.asked(part)
+    seen, ordered = user < given.n_seen, given.task.ordered
+    found = torch.zeros(len(user), dtype=torch.long)
+    found[seen] = tuned.predict(state[seen], user[seen], ordered)
+    if not seen.all():
+        group = given.task.group[given.n_seen :]
+        new = proper.adapt(tuned, given.new, seed, group)
+        found[~seen] = new.predict(state[~seen], user[~seen] - given.n_seen, ordered)
+    return found
+
+
+def stage_by_stage(given: Given, recipe: Recipe, seed: int) -> Iterator[tuple[str, Tuned]]:
+    """The network after each stage that the recipe has; "base" is before the first."""
+    group = given.task.group[: given.n_seen]
+    tuned = proper.fit(given.net, given.seen, recipe.up_to(None), seed)
+    yield "base", tuned
+    for stage in recipe.stages:
+        tuned = proper.further(tuned, given.seen, recipe.up_to(stage), seed, group)
+        yield stage, tuned
