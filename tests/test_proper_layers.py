@@ -173,6 +173,10 @@ def test_a_layer_without_parts_is_its_base():
     adapted = ProperLinear(base())
     x = values(4, IN)
     assert torch.equal(adapted(x), adapted.base(x)) and adapted.shares is None
+    adapted = layer("double")
+    adapted(x)
+    adapted.population = adapted.experts = adapted.personal = None
+    assert torch.equal(adapted(x), adapted.base(x)) and adapted.shares is None
 
 
 @pytest.mark.parametrize("given", [{}, {"use_user": False}, {"use_input": False}])
@@ -383,6 +387,13 @@ def test_names_are_found_by_their_end_or_by_an_expression():
     inject(net, ["up"], full)
     second = inject(net, r".*(up|down|base)", full)
     assert list(second.layers) == ["blocks.0.down", "blocks.1.down"]
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_a_layer_trains_or_rests_as_the_one_before_it(training):
+    net = model().train(training)
+    inject(net, ["up"], full)
+    assert all(module.training == training for module in net.modules())
 
 
 def test_a_failed_injection_leaves_the_model_as_it_was():
