@@ -460,9 +460,9 @@ def test_the_numbers_of_a_large_model_are_the_published_ones():
 
 def test_the_formulas_count_what_was_built():
     net = model()
-    injected = inject(net, ["up", "down"], full)
+    injected = inject(net, r".*up|.*0\.down", full)
     counted = count.of(injected)
-    sides = 2 * [(IN, OUT), (OUT, IN)]
+    sides = [(IN, OUT), (OUT, IN), (IN, OUT)]
     assert counted == {
         "population": count.lora(sides, R),
         "experts": M * count.lora(sides, R),
