@@ -188,9 +188,10 @@ def test_the_real_models_tail_is_exact_and_its_halves_keep_the_order(smollm2, an
 def test_the_model_reads_the_stored_states_again(smollm2, tmp_path):
     net, tokenizer = smollm2
     instructions, responses, _ = bring(SOURCE, tmp_path, SUMS, GENERATORS, False)
-    asked = rating.questions(tokenizer, repeated(instructions, len(GENERATORS)), responses)
     rows, stored = torch.arange(3, 6440, 322), rating_states.load()
-    again = residuals(net, [asked[row] for row in rows])
+    before = repeated(instructions, len(GENERATORS))
+    texts = [before[row] for row in rows], [responses[row] for row in rows]
+    again = residuals(net, rating.questions(tokenizer, *texts))
     # Another processor sums in another order, which may turn the last digit of half precision.
     torch.testing.assert_close(again, stored.state[rows], rtol=2e-3, atol=2e-3)
     for labels in rating.LABELS:
