@@ -160,6 +160,12 @@ def test_peft_reads_each_user_as_the_personal_part_alone(place, lines, user):
     assert (expected - plain).abs().max() > 1e-4
 
 
+def test_adapters_are_refused_by_the_model_without_stage_1(place, lines):
+    model, _ = causal.load(place / "model", device="cpu")
+    with pytest.raises(ValueError, match="is an adapter of another model"):
+        adapters.load(model, place / "out" / "stage2" / kept.SHARED)
+
+
 def test_users_lie_in_one_file_each(place, lines):
     found = sorted(path.name for path in (place / "out" / "stage3" / "users").iterdir())
     assert found == [f"user_{user}.safetensors" for user in range(4)]
