@@ -4,7 +4,7 @@ import json
 
 from lore_core.tools import draws
 
-ASK = "which score ? review : "
+ASK = "which score ? review: "
 READ = (["one", "two", "three", "four"], ["six", "seven", "eight", "nine"])
 DIGITS = [str(digit) for digit in range(10)]
 USERS, GROUP = ("ann", "bob", "cyd", "dan"), (0, 1, 0, 1)
