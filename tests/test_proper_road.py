@@ -229,13 +229,16 @@ def test_a_road_that_leads_nowhere_is_refused_at_its_start(place, change, messag
 # The command line
 
 
-def test_the_command_does_the_same_with_two_users(place, monkeypatch, capsys):
+def test_the_command_does_the_same_with_two_users_in_bfloat16(place, monkeypatch, capsys):
     monkeypatch.setitem(RECIPES, "ours", QUICK)
     words = f"--model {place / 'model'} --lamp {place / 'lamp'} --task LaMP_3"
-    more = f"--out {place / 'two'} --limit-users 2 --tokens 64 --device cpu"
+    more = f"--out {place / 'two'} --limit-users 2 --tokens 64 --device cpu --kind bfloat16"
     main(f"{words} {more}".split())
     assert json.loads((place / "two" / "users.json").read_text()) == list(USERS[:2])
     assert capsys.readouterr().out.startswith("2 users, 2 questions")
+    before = content(place / "two")
+    main(f"{words} {more}".split())
+    assert "stage" not in capsys.readouterr().out and content(place / "two") == before
     with pytest.raises(SystemExit, match="proper: .* with another seed"):
         main(f"{words} {more} --seed 1".split())
 
