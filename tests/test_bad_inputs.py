@@ -1570,6 +1570,7 @@ ADAPTED_WRONGLY = {
         "user 3 is unknown",
     ),
     "a name of no layer": (lambda: injected(["gate_proj"]), "no linear layer; the model has up"),
+    "half a name": (lambda: injected(["p"]), "no linear layer; the model has up"),
     "no names": (lambda: injected([]), "no linear layer; the model has up"),
     "a part that is none": (lambda: injected("up").train_only("users"), "expected one of populat"),
     "a penalty of nothing": (lambda: constraint([]), "shares is empty"),

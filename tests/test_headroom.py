@@ -70,7 +70,7 @@ def world(shared, n_users=60, seed=0, noise=0.3):
     group = torch.arange(n_users) % 3
     group_taste, own = torch.randn(3, 12, generator=draw), torch.randn(n_users, 12, generator=draw)
     taste = shared**0.5 * group_taste[group] + (1 - shared) ** 0.5 * own
-    n = torch.tensor([3, 7, 12, 25, 50]).repeat_interleave(n_users // 5)
+    n = torch.tensor([3, 8, 12, 25, 50]).repeat_interleave(n_users // 5)
     n = n[torch.randperm(n_users, generator=draw)]
     everybody = torch.arange(n_users)
     user = torch.cat([everybody.repeat_interleave(n), everybody.repeat_interleave(20)])

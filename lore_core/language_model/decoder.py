@@ -79,11 +79,7 @@ class Decoder:
     @property
     def fingerprint(self) -> str:
         """A checksum of every weight, to know the model again."""
-        digest = hashlib.sha256()
-        for name, weight in self.net.named_parameters():
-            digest.update(name.encode())
-            digest.update(weight.cpu().flatten().view(torch.uint8).numpy().tobytes())
-        return digest.hexdigest()
+        return fingerprint(self.net)
 
     @torch.no_grad()
     def hidden(self, ids: Tensor) -> tuple[Tensor, ...]:
@@ -103,6 +99,15 @@ class Decoder:
         return self.net(
             input_ids=ids.to(self.net.device), output_hidden_states=True, use_cache=False
         ).hidden_states
+
+
+def fingerprint(net: Any) -> str:
+    """A checksum of every weight of a network, and of their names."""
+    digest = hashlib.sha256()
+    for name, weight in net.named_parameters():
+        digest.update(name.encode())
+        digest.update(weight.detach().cpu().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def depth(n_blocks: int, up_to: int | None) -> int:

@@ -107,8 +107,6 @@ def train(
     losses, penalty = tuned.losses(items), penalty_of(tuned) if "router" in moving else None
     curve = descend(weights, losses, items.user, stage, source, name, penalty, items.together)
     tuned.net.eval()
-    for layer in tuned.layers.values():
-        layer.shares = None  # they hold on to the last step's graph
     tuned.curves[name] = tuned.curves.get(name, []) + curve
 
 

@@ -4,11 +4,12 @@
 | --- | --- |
 | BLUE | LoRe, whoever it serves: seen and unseen users, specialists and generalists, a camp |
 | BLACK | LoRe, trained by the paper's recipe; also letters and axes |
-| ORANGE | Bradley–Terry: one reward for everybody, and whoever it serves |
-| SKY | one model per user |
+| ORANGE | Bradley–Terry: one reward, or one adapter, for everybody, and whoever it serves |
+| SKY | one model, or one adapter, per user |
 | GREEN, PINK, RED | PAL-A, PAL-B, VPL |
 | PURPLE | PALM: few policies for everybody |
-| BROWN | clusters of known users, and a policy for each |
+| BROWN | clusters of known users, and a policy or an adapter for each |
+| OLIVE | PROPER: groups between the crowd and the person |
 | GREY | what is nobody's model: the reference, controls, true tastes, ceilings, a coin |
 
 Where one idea has two curves, the second is dashed and both are named: training pairs beside
@@ -22,7 +23,8 @@ GREEN = "#009E73"
 PINK = "#CC79A7"
 SKY = "#56B4E9"
 RED = "#D55E00"
-PURPLE = "#6A3D9A"  # this and the next two are not in their palette
+PURPLE = "#6A3D9A"  # this and the next three are not in their palette
 BROWN = "#7F5539"
+OLIVE = "#7F8A00"
 GREY = "#6B6B6B"  # dark enough to be read as letters
 BLACK = "#222222"

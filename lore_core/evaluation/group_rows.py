@@ -1,0 +1,201 @@
+"""PROPER beside its rivals on synthetic users of real text: every family, task and seed.
+
+Shapes: N users, of whom the last come later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from lore_core.datasets import alpaca_eval, rating_states
+from lore_core.evaluation import ridge_ladders, small_tables
+from lore_core.evaluation.block_ridge import RIDGES
+from lore_core.evaluation.bootstrap import bootstrap, lead
+from lore_core.proper import rivals
+from lore_core.tasks import Panel, Task, rating, tag
+from lore_core.tasks.contest import Given, errors
+from lore_core.tools import draws
+from lore_core.tools.paths import FIGURES
+
+TASKS = {"rating": (rating.make, "digits"), "tag": (tag.make, "letters")}
+CLOSED = "closed forms"  # the family without training
+SHUFFLED = "another user's"
+LONGER = "crowd, twice as long"
+FAMILIES = (*rivals.FAMILIES, LONGER, CLOSED)
+SEEDS = range(200, 205)
+BASELINE = "population + user"  # what gains are measured from
+SHORTEST = (4, 9, 17, 33)  # of each band of histories; users who come later are a band of their own
+REPEATS = 500
+
+FILE = FIGURES / "proper.csv"
+KEYS = ["task", "history", "method"]
+NUMBERS = ["mean", "low", "high", "gain", "gain_low", "gain_high", "n_users", "seeds"]
+
+
+@cache
+def given(task: str, seed: int, panel: Panel = rating.PANEL) -> Given:
+    """A task on AlpacaEval's responses, with the language model's tail.
+
+    Args:
+        task: "rating" or "tag".
+        seed: of the users.
+        panel: how many they are, and how alike.
+    """
+    make, labels = TASKS[task]
+    states = rating_states.load()
+    return Given(make(alpaca_eval.load(), seed, panel), states.state, states.tail(labels))
+
+
+def per_user(given: Given, family: str, seed: int) -> pd.DataFrame:
+    """A row for each method of a family and each user: the mean error on the test items.
+
+    Args:
+        given: the task.
+        family: one of FAMILIES.
+        seed: of the training.
+
+    Returns:
+        `method`, `user`, `cold`, `length` of the history, `error`.
+    """
+    task = given.task
+    users = {"user": range(task.n_users), "cold": task.cold, "length": task.lengths}
+    found = closed(given) if family == CLOSED else trained(given, family, seed)
+    return pd.concat(
+        [pd.DataFrame({"method": name, **users, "error": error}) for name, error in found]
+    )
+
+
+def trained(given: Given, family: str, seed: int) -> Iterator[tuple[str, Tensor]]:
+    """Each user's error after each stage of a family's recipe."""
+    for stage, tuned in rivals.stage_by_stage(given, recipe_of(family), seed):
+        name = called(family, stage)
+        if name is not None:
+            yield name, errors(given.task, rivals.answered(tuned, given, seed))
+        if (family, stage) == ("posterior", "person"):
+            labels = rivals.answered(tuned, exchanged(given), seed)
+            yield SHUFFLED, errors(given.task, labels)
+
+
+def recipe_of(family: str) -> rivals.Recipe:
+    """The recipe of a family."""
+    if family != LONGER:
+        return rivals.FAMILIES[family]
+    once = rivals.OURS.up_to("population")
+    assert once.population is not None
+    return replace(once, population=replace(once.population, passes=2 * once.population.passes))
+
+
+def called(family: str, stage: str) -> str | None:
+    """What a stage of a family is called in the table; None for what another family has too."""
+    if family == LONGER:
+        return "population, twice as long" if stage == "population" else None
+    if family == "crowd":
+        return {"base": "no tuning", "population": "population", "person": BASELINE}.get(stage)
+    if family == "person alone":
+        return "user alone" if stage == "person" else None
+    ends = {"group": "", "person": " + user", "reroute": " + user, rerouted"}
+    return f"{family}{ends[stage]}" if stage in ends else None
+
+
+def exchanged(given: Given) -> Given:
+    """The same with every test item asked of the next user: the control."""
+    task = given.task
+    n_seen, n_new = given.n_seen, task.n_users - given.n_seen
+    following = torch.cat([torch.arange(n_seen).roll(-1), n_seen + torch.arange(n_new).roll(-1)])
+    user = task.user.where(~mask(len(task), task.test), following[task.user])
+    return replace(given, task=replace(task, user=user))
+
+
+def closed(given: Given) -> Iterator[tuple[str, Tensor]]:
+    """Each user's error under a constant, and under ridge regressions on the states."""
+    task = given.task
+    middle = task.target[task.seen_history].median() if task.ordered else most_frequent(task)
+    yield "the same answer always", errors(task, middle.expand(len(task.test)))
+    train, test = (mask(len(task), rows) for rows in (task.history, task.test))
+    target = torch.tensor(task.values)[task.target] if task.ordered else task.target
+    items = ridge_ladders.checked(
+        given.state[task.response],
+        target,
+        task.user,
+        task.group,
+        train,
+        test,
+        task.n_users,
+        int(task.group.max()) + 1,
+        task.ordered,
+    )
+    for name, score in ridge_ladders.scores(items, task.n_users, task.ordered, RIDGES).items():
+        yield f"ridge: {name}", score if task.ordered else 1 - score
+
+
+def mask(n: int, rows: Tensor) -> Tensor:
+    """True at some of n rows."""
+    found = torch.zeros(n, dtype=torch.bool)
+    found[rows] = True
+    return found
+
+
+def most_frequent(task: Task) -> Tensor:
+    """The label that the seen users gave most often."""
+    return task.target[task.seen_history].bincount().argmax()
+
+
+def banded(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """All seen users, those of each band of histories, and those who came later."""
+    seen = rows[~rows.cold]
+    yield "all", seen
+    for low, high in zip(SHORTEST, (*(s - 1 for s in SHORTEST[1:]), 64), strict=True):
+        yield f"{low}–{high}", seen[seen.length.between(low, high)]
+    yield "new, 1–4", rows[rows.cold]
+
+
+def table(results: dict[str, Sequence[pd.DataFrame]]) -> pd.DataFrame:
+    """A row for each task, band of histories and method; intervals over seeds and users.
+
+    Args:
+        results: task -> all families' rows of each seed.
+    """
+    found = []
+    for task, seeds in results.items():
+        for band, frames in zip(*bands_of(seeds), strict=True):
+            found += [{"task": task, "history": band} | row for row in rows_of(frames)]
+    return pd.DataFrame(found)
+
+
+def bands_of(seeds: Sequence[pd.DataFrame]) -> tuple[list[str], list[list[pd.DataFrame]]]:
+    """The names of the bands, and for each the rows of every seed."""
+    split = [dict(banded(rows)) for rows in seeds]
+    return list(split[0]), [[one[band] for one in split] for band in split[0]]
+
+
+def rows_of(seeds: Sequence[pd.DataFrame]) -> Iterator[dict]:
+    """Of each method: its mean error, and what it gains on the baseline."""
+    columns = [rows.pivot(index="user", columns="method", values="error") for rows in seeds]
+    for method in seeds[0].method.unique():
+        own = [torch.tensor(some[method].to_numpy()) for some in columns]
+        base = [torch.tensor(some[BASELINE].to_numpy()) for some in columns]
+        mean, low, high = bootstrap(own, draws.generator(0), repeats=REPEATS)
+        gain = lead(base, own, draws.generator(0), repeats=REPEATS)
+        yield {
+            "method": method,
+            "mean": mean,
+            "low": low,
+            "high": high,
+            "gain": gain.mean,
+            "gain_low": gain.low,
+            "gain_high": gain.high,
+            "n_users": sum(map(len, own)),
+            "seeds": len(own),
+        }
+
+
+def read(path: Path | str = FILE) -> pd.DataFrame:
+    """The table as it was written; errors as in `small_tables.read`."""
+    return small_tables.read(path, KEYS, NUMBERS)
