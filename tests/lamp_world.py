@@ -24,6 +24,7 @@ def files(folder, items=10, part="dev", with_outputs=True):
         wrote = [review(source, group) for _ in range(items)]
         profile = [{"id": f"{row}{i}", "text": t, "score": s} for i, (t, s) in enumerate(wrote)]
         text, score = review(source, group)
+        text += row * " ten"  # no two questions are of one length
         asked = {"id": f"q{row}", "user_id": name, "input": ASK + text, "profile": profile}
         questions.append(asked)
         golds.append({"id": f"q{row}", "output": score})
