@@ -134,9 +134,9 @@ def test_the_published_recipe_ends_with_its_second_router_and_is_read_again(plac
     road.run(found, [].append)
     assert content(place / "paper") == before
     model, _ = causal.load(place / "paper" / "stage1", device="cpu")
-    injected, told = adapters.load(model, place / "paper" / "stage3_2" / kept.SHARED)
-    kinds = {type(layer.router).__name__ for layer in injected.layers.values()}
-    assert kinds == {"LoraRouter"} and told["n_experts"] == 3
+    tuned = kept.latest(place / "paper", model, recipe, 4)
+    assert {type(layer.router).__name__ for layer in tuned.layers.values()} == {"LoraRouter"}
+    assert {len(layer.personal) for layer in tuned.layers.values()} == {4}
 
 
 # Users, as others read them
