@@ -223,6 +223,18 @@ def gate(seeds: Sequence[int] = THROWN_AWAY) -> pd.DataFrame:
     return pd.concat(found)[["task", "seed", *found[0].columns.drop(["task", "seed"])]]
 
 
+def gate_page(seeds: Sequence[int] = THROWN_AWAY) -> str:
+    """The gate as text: mean error, or accuracy, of each level by length of history."""
+    rows = gate(seeds)
+    rows["level"] = pd.Categorical(rows.level, rows.level.unique(), ordered=True)
+    rows["history"] = pd.Categorical(rows.history, rows.history.unique(), ordered=True)
+    found = [f"mean over {len(seeds)} worlds; items in the user's history in columns"]
+    for (task, metric), part in rows.groupby(["task", "metric"], sort=False):
+        page = part.pivot_table("mean", "level", "history", observed=True).round(3).to_string()
+        found.append(f"\n{task}: {metric}\n{page}")
+    return "\n".join(found)
+
+
 def headroom_of(given: Given, source: torch.Generator) -> pd.DataFrame:
     """`headroom` of a task."""
     task = given.task
