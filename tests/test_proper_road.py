@@ -44,8 +44,8 @@ def place(tmp_path_factory):
 
 
 def plan(place, out="out", **changes):
-    given = {"recipe": QUICK, "device": "cpu", "tokens": 64} | changes
-    return Plan(place / "model", place / "lamp", "LaMP_3", place / out, **given)
+    given = {"model": place / "model", "lamp": place / "lamp", "task": "LaMP_3", "recipe": QUICK}
+    return Plan(**given | {"out": place / out, "device": "cpu", "tokens": 64} | changes)
 
 
 @pytest.fixture(scope="module")
@@ -197,8 +197,16 @@ CHANGED = {"seed": {"seed": 1}, "recipe": {"recipe": replace(QUICK, rounds=3)}}
 
 @pytest.mark.parametrize(("name", "change"), CHANGED.items(), ids=CHANGED)
 def test_a_folder_made_in_another_way_is_refused(place, lines, name, change):
-    with pytest.raises(ValueError, match=f"was made in another way, with another {name} "):
+    with pytest.raises(ValueError, match=f"was made in another way; what differs: {name} "):
         road.run(plan(place, **change), [].append)
+
+
+def test_a_folder_of_another_model_or_of_other_users_is_refused(place, lines):
+    files(place / "longer", items=11)
+    with pytest.raises(ValueError, match="what differs: users "):
+        road.run(plan(place, lamp=place / "longer"), [].append)
+    with pytest.raises(ValueError, match="what differs: model "):
+        road.run(plan(place, model=place / "out" / "stage1"), [].append)
 
 
 def test_a_missing_extra_is_named_before_anything_is_done(place, monkeypatch):
@@ -239,7 +247,7 @@ def test_the_command_does_the_same_with_two_users_in_bfloat16(place, monkeypatch
     before = content(place / "two")
     main(f"{words} {more}".split())
     assert "stage" not in capsys.readouterr().out and content(place / "two") == before
-    with pytest.raises(SystemExit, match="proper: .* with another seed"):
+    with pytest.raises(SystemExit, match="proper: .* what differs: seed"):
         main(f"{words} {more} --seed 1".split())
 
 
