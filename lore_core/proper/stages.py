@@ -18,7 +18,7 @@ from lore_core.proper.penalty import constraint
 from lore_core.proper.recipe import Recipe, Stage
 from lore_core.proper.routers import FixedRouter, LoraRouter, Router, UserRouter
 from lore_core.proper.train import descend
-from lore_core.proper.tuned import Tuned
+from lore_core.proper.tuned import Tuned, keeping
 from lore_core.tasks.items import Items
 
 
@@ -105,7 +105,8 @@ def train(
     tuned.injected.who.source = source
     tuned.net.train()
     losses, penalty = tuned.losses(items), penalty_of(tuned) if "router" in moving else None
-    curve = descend(weights, losses, items.user, stage, source, name, penalty, items.together)
+    with keeping(tuned, items):
+        curve = descend(weights, losses, items.user, stage, source, name, penalty, items.together)
     tuned.net.eval()
     tuned.curves[name] = tuned.curves.get(name, []) + curve
 

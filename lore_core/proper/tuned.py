@@ -57,7 +57,7 @@ class Tuned:
 
         def of_rows(rows: Tensor) -> Tensor:
             who = self.injected.who
-            who.user, who.counted = items.user[rows], items.counted(rows)
+            who.user, who.counted, who.rows = items.user[rows], items.counted(rows), rows
             return items.losses(self.net, rows)
 
         return of_rows
@@ -156,6 +156,29 @@ class Tuned:
                 read = per_item(shares, self.injected.who.counted)
                 total.index_add_(0, items.user[rows], read)
         return {name: total / count for name, total in found.items()}
+
+
+@contextmanager
+def keeping(tuned: Tuned, items: Items) -> Iterator[None]:
+    """Keep W0 x of all items in the layers whose x no training changes: half of the work.
+
+    Which these are, the network says itself (`unmoved`).
+    """
+    names = unmoved(tuned.net) if len(items) else ()
+    layers = {name: layer for name, layer in tuned.layers.items() if name in names}
+    inputs = tuned.inputs(items) if layers else {}
+    try:
+        for name, layer in layers.items():
+            layer.kept = layer.base(inputs[name])
+        yield
+    finally:
+        for layer in layers.values():
+            layer.kept = None
+
+
+def unmoved(net: nn.Module) -> tuple[str, ...]:
+    """The layers of a network that read what is not trained."""
+    return getattr(net, "unmoved", ())
 
 
 @contextmanager
