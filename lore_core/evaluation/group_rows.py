@@ -202,17 +202,6 @@ def rows_of(seeds: Sequence[pd.DataFrame]) -> Iterator[dict]:
         }
 
 
-def gathered(folder: Path) -> dict[str, list[pd.DataFrame]]:
-    """Task -> all families' rows of each seed, from files folder/task/family/seed.csv."""
-    found = {}
-    for task in TASKS:
-        by_seed: dict[str, list[Path]] = {}
-        for path in sorted((folder / task).glob("*/*.csv")):
-            by_seed.setdefault(path.stem, []).append(path)
-        found[task] = [pd.concat(map(pd.read_csv, paths)) for paths in by_seed.values()]
-    return found
-
-
 def experts(seed: int) -> pd.DataFrame:
     """PROPER's stage 2 on ratings, with more and fewer experts than there are groups.
 
