@@ -13,6 +13,7 @@ from lore_core.datasets import alpaca_eval, rating_states
 from lore_core.datasets.build import tail as build
 from lore_core.datasets.build.alpaca_eval import write_checked
 from lore_core.language_model import causal, rating
+from lore_core.tools.paths import DATA
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # the Hub's library reads it when it is first imported
 needs_hub = pytest.mark.skipif(not find_spec("transformers"), reason="needs the extra `hub`")
@@ -144,6 +145,17 @@ def test_the_committed_rows_are_those_of_the_other_files():
     solved = torch.linalg.lstsq(x[learn], brevity[learn, None]).solution
     error = (x[~learn] @ solved)[:, 0] - brevity[~learn]
     assert error.var() < 0.6 * brevity[~learn].var(), "rows out of order would tell nothing"
+
+
+@committed
+def test_the_data_sheet_names_every_tensor_with_its_shape():
+    tensors, about = alpaca_eval.read(rating_states.FILE)
+    text = (DATA / "README.md").read_text(encoding="utf-8")
+    for name, tensor in tensors.items():
+        assert f"| `{name}` | {' × '.join(map(str, tensor.shape))} |" in text
+        assert tensor.dtype == torch.float16
+    assert (about["block"], about["instruction_tokens"], about["response_tokens"]) == (29, 48, 112)
+    assert rating_states.FILE.stat().st_size < 13e6
 
 
 @committed

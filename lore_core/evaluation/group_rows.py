@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
@@ -18,6 +19,7 @@ from lore_core.datasets import alpaca_eval, rating_states
 from lore_core.evaluation import ridge_ladders, small_tables
 from lore_core.evaluation.block_ridge import RIDGES
 from lore_core.evaluation.bootstrap import bootstrap, lead
+from lore_core.evaluation.headroom import headroom
 from lore_core.proper import rivals
 from lore_core.tasks import Panel, Task, rating, tag
 from lore_core.tasks.contest import Given, errors
@@ -30,6 +32,7 @@ SHUFFLED = "another user's"
 LONGER = "crowd, twice as long"
 FAMILIES = (*rivals.FAMILIES, LONGER, CLOSED)
 SEEDS = range(200, 205)
+THROWN_AWAY = range(900, 903)  # worlds on which settings were chosen; nothing is reported of them
 BASELINE = "population + user"  # what gains are measured from
 SHORTEST = (4, 9, 17, 33)  # of each band of histories; users who come later are a band of their own
 REPEATS = 500
@@ -194,6 +197,60 @@ def rows_of(seeds: Sequence[pd.DataFrame]) -> Iterator[dict]:
             "n_users": sum(map(len, own)),
             "seeds": len(own),
         }
+
+
+def gathered(folder: Path) -> dict[str, list[pd.DataFrame]]:
+    """Task -> all families' rows of each seed, from files folder/task/family/seed.csv."""
+    found = {}
+    for task in TASKS:
+        by_seed: dict[str, list[Path]] = {}
+        for path in sorted((folder / task).glob("*/*.csv")):
+            by_seed.setdefault(path.stem, []).append(path)
+        found[task] = [pd.concat(map(pd.read_csv, paths)) for paths in by_seed.values()]
+    return found
+
+
+def gate(seeds: Sequence[int] = THROWN_AWAY) -> pd.DataFrame:
+    """What ridge regressions find in the two worlds, before anything is trained.
+
+    Args:
+        seeds: of worlds that no result is reported of.
+    """
+    found = []
+    for task, seed in product(TASKS, seeds):
+        rows = headroom_of(given(task, seed), draws.generator(seed))
+        found.append(rows.assign(task=task, seed=seed))
+    return pd.concat(found)[["task", "seed", *found[0].columns.drop(["task", "seed"])]]
+
+
+def gate_page(seeds: Sequence[int] = THROWN_AWAY) -> str:
+    """The gate as text: mean error, or accuracy, of each level by length of history."""
+    rows = gate(seeds)
+    rows["level"] = pd.Categorical(rows.level, rows.level.unique(), ordered=True)
+    rows["history"] = pd.Categorical(rows.history, rows.history.unique(), ordered=True)
+    found = [f"mean over {len(seeds)} worlds; items in the user's history in columns"]
+    for (task, metric), part in rows.groupby(["task", "metric"], sort=False):
+        page = part.pivot_table("mean", "level", "history", observed=True).round(3).to_string()
+        found.append(f"\n{task}: {metric}\n{page}")
+    return "\n".join(found)
+
+
+def headroom_of(given: Given, source: torch.Generator) -> pd.DataFrame:
+    """`headroom` of a task."""
+    task = given.task
+    target = torch.tensor(task.values)[task.target] if task.ordered else task.target
+    return headroom(
+        given.state[task.response],
+        target,
+        task.user,
+        task.group,
+        mask(len(task), task.history),
+        mask(len(task), task.test),
+        task.n_users,
+        int(task.group.max()) + 1,
+        source,
+        task.ordered,
+    )
 
 
 def read(path: Path | str = FILE) -> pd.DataFrame:

@@ -17,8 +17,8 @@ from lore_core.proper.tuned import Tuned
 from lore_core.tasks.items import Items
 from lore_core.tools import checks, draws
 
-FEATURES = 100  # principal components that the first grouping reads
-RIDGE = 10.0  # its pull towards 0, in items
+FEATURES = 30  # principal components that the first grouping reads
+RIDGE = 3.0  # its pull towards 0, in items
 CERTAIN = 1e-4  # a logarithm of a share needs a smallest share
 
 

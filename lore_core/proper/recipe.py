@@ -97,7 +97,7 @@ class Recipe:
     population: Stage | None = Stage(rank=8, alpha=16)
     group: Stage | None = Stage(passes=2)
     person: Stage | None = Stage(
-        learning_rate=0.2, passes=12, optimizer="sgd", batch=None, warm_up=0
+        learning_rate=0.1, passes=12, optimizer="sgd", batch=None, shrink=30, warm_up=0
     )
     reroute: Stage | None = None
     n_experts: int = 5
