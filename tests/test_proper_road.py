@@ -11,12 +11,14 @@ from lamp_world import DIGITS, GROUP, USERS, files
 from tiny_models import llama
 
 from lore_core.language_model import causal
+from lore_core.language_model.chat import Turn
 from lore_core.proper import adapters, kept, road
 from lore_core.proper.__main__ import main
 from lore_core.proper.plan import OURS, RECIPES, Plan
 from lore_core.proper.recipe import PAPER, Stage
 from lore_core.tasks.lamp_files import read_outputs
 from lore_core.tasks.lamp_scores import scores
+from lore_core.tasks.texts import Texts
 from lore_core.tools import extra
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # the Hub's library reads it when it is first imported
@@ -137,6 +139,14 @@ def test_the_published_recipe_ends_with_its_second_router_and_is_read_again(plac
     tuned = kept.latest(place / "paper", model, recipe, 4)
     assert {type(layer.router).__name__ for layer in tuned.layers.values()} == {"LoraRouter"}
     assert {len(layer.personal) for layer in tuned.layers.values()} == {4}
+
+
+def test_rates_of_sgd_are_for_one_token_of_an_answer():
+    """A loss of k tokens has k times the gradient; Adam's steps do not depend on it."""
+    texts = Texts((Turn([1, 2], 1, 2), Turn([1, 2, 3, 4], 1, 4)), torch.tensor([0, 0]), 1)
+    found = road.per_token(OURS, texts)
+    assert found.person == replace(OURS.person, learning_rate=OURS.person.learning_rate / 2)
+    assert replace(found, person=OURS.person) == OURS
 
 
 # Users, as others read them
