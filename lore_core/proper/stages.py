@@ -6,6 +6,7 @@ Shapes: N users, M experts, i features that a layer reads, o that it returns.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -104,9 +105,11 @@ def train(
     weights = tuned.injected.train_only(*moving)
     tuned.injected.who.source = source
     tuned.net.train()
-    losses, penalty = tuned.losses(items), penalty_of(tuned) if "router" in moving else None
+    more: dict[str, Any] = {"together": items.together}
+    if "router" in moving:
+        more |= {"penalty": penalty_of(tuned), "after_pass": tuned.note_entropy}
     with keeping(tuned, items):
-        curve = descend(weights, losses, items.user, stage, source, name, penalty, items.together)
+        curve = descend(weights, tuned.losses(items), items.user, stage, source, name, **more)
     tuned.net.eval()
     tuned.curves[name] = tuned.curves.get(name, []) + curve
 

@@ -36,6 +36,8 @@ class Tuned:
         starts: of each layer the rows in which users' adapters start.
         rerouters: of each layer the router of stage 3.2, where there is one.
         curves: mean loss of each pass, by stage.
+        entropies: of the routes of the last batch of each pass in which experts or routers moved,
+            in nats, mean over users and layers.
     """
 
     net: nn.Module
@@ -46,6 +48,7 @@ class Tuned:
     starts: dict[str, Tensor] = field(default_factory=dict)
     rerouters: dict[str, Router] = field(default_factory=dict)
     curves: dict[str, list[float]] = field(default_factory=dict)
+    entropies: list[float] = field(default_factory=list)
 
     @property
     def layers(self) -> dict[str, ProperLinear]:
@@ -141,6 +144,13 @@ class Tuned:
         """Everybody's fixed shares in the experts, (N, M); None where a router decides."""
         router = next(iter(self.layers.values())).router
         return router.table.cpu() if isinstance(router, FixedRouter) else None
+
+    def note_entropy(self) -> None:
+        """Note how even the routes of the last batch are."""
+        counted = self.injected.who.counted
+        shares = [per_item(shares, counted) for shares in self.injected.shares().values()]
+        found = torch.stack([torch.special.entr(each).sum(1).mean() for each in shares])
+        self.entropies.append(float(found.mean()))
 
     @torch.no_grad()
     def routes(self, items: Items) -> dict[str, Tensor]:
