@@ -86,10 +86,13 @@ def user_losses(tuned: Tuned, items: Items) -> Tensor:
     """Summed loss of each user's items if the user had one expert alone, (N, M)."""
     n, m = items.n_users, tuned.recipe.n_experts
     found = torch.zeros(n, m)
+    before = {name: layer.router for name, layer in tuned.layers.items()}
     with keeping(tuned, items):
         for expert in range(m):
             tuned.route(one_hot(torch.full((n,), expert), m).float())
             found[:, expert].index_add_(0, items.user, tuned.all_losses(items))
+    for name, layer in tuned.layers.items():
+        layer.router = before[name]
     return found
 
 

@@ -62,6 +62,7 @@ def reroute(tuned: Tuned, items: Items, stage: Stage, source: torch.Generator) -
     fitted = tuned.recipe.reroute_start == "fitted"
     starts = posterior.rerouting(tuned, items) if fitted else {}
     for name, layer in tuned.layers.items():
+        tuned.second[name] = layer.router
         layer.router = router = LoraRouter(tuned.recipe.n_experts, sides(layer)[1], source)
         tuned.rerouters[name] = router
         if fitted:
@@ -74,8 +75,9 @@ def newcomers(
 ) -> None:
     """New users: routes and adapters of their own; all that is shared stays as it is."""
     recipe = tuned.recipe
-    for layer in tuned.layers.values():
+    for name, layer in tuned.layers.items():
         layer.personal = None
+        layer.router = tuned.second.get(name, layer.router)
     if recipe.group is not None and recipe.routes == "published":
         welcome(tuned, items, recipe.group, source)
     elif recipe.group is not None:

@@ -35,6 +35,7 @@ class Tuned:
         prior: (M,) mean share of the seen users in each group.
         starts: of each layer the rows in which users' adapters start.
         rerouters: of each layer the router of stage 3.2, where there is one.
+        second: of each layer the router of stage 2, where stage 3.2 has put another in its place.
         curves: mean loss of each pass, by stage.
         entropies: of the routes of the last batch of each pass in which experts or routers moved,
             in nats, mean over users and layers.
@@ -47,6 +48,7 @@ class Tuned:
     prior: Tensor | None = None
     starts: dict[str, Tensor] = field(default_factory=dict)
     rerouters: dict[str, Router] = field(default_factory=dict)
+    second: dict[str, Router | None] = field(default_factory=dict)
     curves: dict[str, list[float]] = field(default_factory=dict)
     entropies: list[float] = field(default_factory=list)
 
