@@ -21,22 +21,20 @@ COLOURS = {
     "population": ORANGE,
     "population + user": SKY,
     "posterior": OLIVE,
-    "posterior + user": OLIVE,
     "k-means": BROWN,
     "published router": BLACK,
     "one softmax": RED,
     "true groups": GREY,
-    "true groups + user": GREY,
     "ridge: + user": PINK,
     "ridge: + group + user": GREEN,
 }
-DOTS = {"ms": 4, "alpha": 0.6, "zorder": 1}
+BANDED = ("posterior + user", "true groups + user")  # of the others no interval is drawn
 Curve = dict[str, Interval]
 
 
 def colour_of(method: str) -> str:
     """A method's colour; what is nobody's idea is grey."""
-    return COLOURS.get(method, GREY)
+    return COLOURS.get(method, COLOURS.get(method.removesuffix(" + user"), GREY))
 
 
 def ladder(panels: Mapping[str, Mapping[str, Interval]], marks: Mapping[str, float]) -> Figure:
@@ -71,7 +69,8 @@ def sparse(panels: Mapping[str, Mapping[str, Curve]]) -> Figure:
     fig, axes = plt.subplots(1, len(panels), figsize=(5.4 * len(panels), 4), squeeze=False)
     for ax, (title, curves) in zip(axes[0], panels.items(), strict=True):
         colours = {name: colour_of(name) for name in curves}
-        plots.curves(ax, curves, colours)
+        plots.curves(ax, {n: c for n, c in curves.items() if n not in BANDED}, colours, bands=False)
+        plots.curves(ax, {n: c for n, c in curves.items() if n in BANDED}, colours)
         ax.axhline(0, color=GREY, ls=":", lw=1.5)
         ax.set(title=title, xlabel="items in the user's history")
         label.ends(ax, {name: list(c.values())[-1].mean for name, c in curves.items()}, colours)
