@@ -43,6 +43,7 @@ from lore_core.evaluation.study import BLOCKS, four_blocks
 from lore_core.evaluation.synthetic import Crowd, draw_study
 from lore_core.evaluation.temperature import best_temperature
 from lore_core.evaluation.utility import true_utility
+from lore_core.language_model.chat import Turn
 from lore_core.language_model.generate import check_weights
 from lore_core.language_model.steer import drawn, tilted
 from lore_core.methods import (
@@ -82,6 +83,7 @@ from lore_core.simulation.planted import planted_responses
 from lore_core.simulation.tastes import dirichlet_tastes
 from lore_core.splits import split
 from lore_core.tasks import Panel, rating, style, tag
+from lore_core.tasks.texts import Texts
 from lore_core.tasks.traits import DECODABLE
 from lore_core.tools import checksums, draws, tensor_files
 
@@ -1673,3 +1675,20 @@ NO_HEADROOM = {
 def test_a_wrong_headroom_is_refused(change, message):
     assert len(headroom(**ROOM)) == 8
     test_it_is_refused_and_said_what_was_expected(lambda: headroom(**ROOM | change), message)
+
+
+CHATS = tuple(Turn([1, 2, 3], 2, 3) for _ in range(2))
+TEXTS = {"chats": CHATS, "user": [0, 1], "n_users": 2}
+NO_TEXTS = {
+    "a user too many": ({"n_users": 1}, "user contains 1, but there are 1"),
+    "a text without a user": ({"user": [0]}, "user has 1 rows but chats has 2"),
+    "no memory": ({"budget": 0}, "budget is 0"),
+    "no answer": ({"chats": (CHATS[0], Turn([1, 2], 2, 2))}, r"chats\[1\] has its answer from"),
+    "no prompt": ({"chats": (Turn([1, 2], 0, 2), CHATS[0])}, r"chats\[0\] has its answer from"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), NO_TEXTS.values(), ids=NO_TEXTS)
+def test_wrong_texts_are_refused(change, message):
+    assert len(Texts(**TEXTS)) == 2
+    test_it_is_refused_and_said_what_was_expected(lambda: Texts(**TEXTS | change), message)

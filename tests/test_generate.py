@@ -42,13 +42,11 @@ def speaking(folder):
 @pytest.fixture(scope="module")
 def adapted(folder, tmp_path_factory):
     """A model with the adapters a and b, and a third that is the same as a."""
-    import peft
-
     places = {}
     for name, seed in (("a", 1), ("b", 2), ("twin", 1)):
         model, _ = causal.load(folder, device="cpu")
         source = draws.generator(seed)
-        wrapped = with_adapter(peft, model, Lora(rank=2), source)
+        wrapped = with_adapter(model, Lora(rank=2), source)
         for weight_name, weight in wrapped.named_parameters():
             if "lora_B" in weight_name:
                 weight.data.copy_(draws.normal(source, *weight.shape) / 4)

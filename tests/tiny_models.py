@@ -43,18 +43,22 @@ CHAT = (
 )
 
 
-def llama(folder, layers=3, template=CHAT, kind="LlamaForCausalLM", **sizes):
-    """A random Llama and a tokenizer with a chat template, whose turns end with [SEP]."""
+def llama(folder, layers=3, template=CHAT, kind="LlamaForCausalLM", words=(), **sizes):
+    """A random Llama and a tokenizer with a chat template, whose turns end with [SEP].
+
+    `words` are known beside the vocabulary above.
+    """
     import transformers
 
     torch.manual_seed(0)
     folder.mkdir(parents=True, exist_ok=True)
-    tokens = {token: row for row, token in enumerate(VOCABULARY)}
+    tokens = {token: row for row, token in enumerate([*VOCABULARY, *words])}
     tokenizer = transformers.BertTokenizerFast(vocab=tokens)
     tokenizer.chat_template = template
     tokenizer.eos_token = "[SEP]"
     tokenizer.save_pretrained(folder)
-    config = transformers.LlamaConfig(**(SIZES | {"num_hidden_layers": layers} | sizes))
+    own = {"num_hidden_layers": layers, "vocab_size": len(tokens)}
+    config = transformers.LlamaConfig(**(SIZES | own | sizes))
     model = getattr(transformers, kind)(config).eval()
     model.save_pretrained(folder)
     return model

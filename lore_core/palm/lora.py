@@ -16,6 +16,7 @@ from tqdm import tqdm
 from lore_core.language_model.batches import batches
 from lore_core.language_model.causal import BUDGET, log_likelihood
 from lore_core.language_model.chat import Turn
+from lore_core.language_model.lora import with_lora
 from lore_core.tools import checks, draws
 
 LARGEST_STEP = 1.0  # norm of a gradient
@@ -94,19 +95,6 @@ def likely(chats: list[Turn], target: Tensor, lora: Lora) -> Iterator[list[int]]
         yield [rows[place] for place in places]
 
 
-def with_adapter(peft: Any, model: Any, lora: Lora, source: torch.Generator) -> Any:
+def with_adapter(model: Any, lora: Lora, source: torch.Generator) -> Any:
     """The model with a fresh adapter on all its linear layers; it says what it said before."""
-    config = peft.LoraConfig(
-        r=lora.rank,
-        lora_alpha=2 * lora.rank,
-        lora_dropout=0.0,
-        target_modules="all-linear",
-        task_type="CAUSAL_LM",
-    )
-    with torch.random.fork_rng(devices=[]):  # its own first weights are replaced below
-        adapted = peft.get_peft_model(model, config)
-    for name, weight in adapted.named_parameters():
-        if "lora_A" in name:
-            drawn = draws.normal(source, *weight.shape) / weight.shape[1] ** 0.5
-            weight.data.copy_(drawn)
-    return adapted
+    return with_lora(model, source, "all-linear", lora.rank, 2 * lora.rank)

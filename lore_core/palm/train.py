@@ -62,12 +62,12 @@ def train_policy(
         ImportError: peft is missing.
     """
     lora = lora or Lora()
-    peft = extra.needed("peft", "training an adapter")
+    extra.needed("peft", "training an adapter")
     targets = check_probabilities(probabilities, candidates, prompts)
     chats = read_chats(model, tokenizer, prompts, candidates, ended)
     with folders.whole(folder) as unfinished:
         source = draws.generator(seed)
-        adapted = with_adapter(peft, model, lora, source)
+        adapted = with_adapter(model, lora, source)
         try:
             losses = fit(adapted, chats, targets, lora, source, progress)
             # Without a look at the Hub for the size of the vocabulary, which nobody changed.

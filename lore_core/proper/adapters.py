@@ -21,6 +21,7 @@ from lore_core.tools import draws, tensor_files
 FORMAT = 1
 KIND = "PROPER adapter"
 PARTS = ("population", "experts", "router")
+KEYS = ("weight", "bias")  # of a linear layer
 
 
 def save(injected: Injected, path: Path | str, recipe: dict[str, Any] | None = None) -> None:
@@ -60,8 +61,8 @@ def load(model: nn.Module, path: Path | str) -> tuple[Injected, dict[str, Any]]:
     tensors, about = contents(path, KIND)
     layers = about["layers"]
     names = "|".join(re.escape(name) for name in layers)
-    weights = {name: linear.weight for name, linear in matching(model, names).items()}
-    check_weights(path, about, weights)
+    matching(model, names)  # says which layers there are, if these are not among them
+    check_weights(path, about, dict(model.named_parameters()))
 
     def make(name: str, linear: nn.Linear) -> ProperLinear:
         said = layers[name]
@@ -120,8 +121,16 @@ def contents(path: Path | str, kind: str) -> tuple[dict[str, Tensor], dict[str, 
 
 
 def bases(injected: Injected) -> dict[str, Tensor]:
-    """The frozen weight below each adapted layer, merged updates included."""
-    return {name: layer.base.weight for name, layer in injected.layers.items()}
+    """All weights of a model but those of the parts, by their names without them."""
+    layers = injected.layers.items()
+    parts = [getattr(layer, part) for _, layer in layers for part in (*PARTS, "personal")]
+    own = {id(weight) for part in parts if part is not None for weight in part.parameters()}
+    plain = {f"{name}.base.{key}": f"{name}.{key}" for name, _ in layers for key in KEYS}
+    return {
+        plain.get(name, name): weight
+        for name, weight in injected.model.named_parameters()
+        if id(weight) not in own
+    }
 
 
 def weights_sum(weights: Mapping[str, Tensor]) -> str:

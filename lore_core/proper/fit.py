@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from lore_core.proper import stages
@@ -65,14 +66,25 @@ def further(
         group: (N,) true groups, for `routes="given"` alone.
     """
     found = copy.deepcopy(tuned)
-    found.recipe = recipe
-    seeds = draws.order(draws.generator(seed), 2**16)  # each stage has draws of its own
-    for place, name in enumerate(STAGES):
-        if name in recipe.stages and name not in tuned.recipe.stages:
-            source = draws.generator(int(seeds[place]))
-            more = (group,) if name == "group" else ()
-            getattr(stages, name)(found, items, getattr(recipe, name), source, *more)
+    complete(found, items, recipe, seed, group)
     return found
+
+
+def complete(
+    tuned: Tuned, items: Items, recipe: Recipe, seed: int = 0, group: Tensor | None = None
+) -> None:
+    """`further` in place, for a network that memory holds only once."""
+    before, tuned.recipe = tuned.recipe.stages, recipe
+    for place, name in enumerate(STAGES):
+        if name in recipe.stages and name not in before:
+            more = (group,) if name == "group" else ()
+            source = draws_of(seed, place)
+            getattr(stages, name)(tuned, items, getattr(recipe, name), source, *more)
+
+
+def draws_of(seed: int, place: int) -> torch.Generator:
+    """The draws of one stage, which do not depend on those of another."""
+    return draws.generator(int(draws.order(draws.generator(seed), 2**16)[place]))
 
 
 def adapt(tuned: Tuned, items: Items, seed: int = 0, group: Tensor | None = None) -> Tuned:

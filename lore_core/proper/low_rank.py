@@ -79,7 +79,7 @@ class LowRanks(nn.Module):
         Raises:
             ValueError: there is no such member, or not one for each text.
         """
-        member = known(member, len(self), len(x))
+        member = known(member, len(self), len(x)).to(self.A.device)
         present, who = member.unique(return_inverse=True)
         place, there = padded(who, len(present))  # a member's texts together: A is not copied
         inner = torch.einsum("ml...i,mri->ml...r", x[place], self.A.index_select(0, present))

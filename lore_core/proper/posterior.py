@@ -31,7 +31,10 @@ def first(tuned: Tuned, items: Items, source: torch.Generator, given: Tensor | N
     n, m = items.n_users, tuned.recipe.n_experts
     if tuned.recipe.routes in ("uniform", "given"):
         return without_a_look(tuned.recipe.routes, n, m, given)
-    x, y = features(next(iter(tuned.inputs(items).values()))), tuned.residual(items)
+    y = tuned.residual(items)
+    if y is None:
+        return by_what_they_read(tuned, items, source)
+    x = features(next(iter(tuned.inputs(items).values())))
     if tuned.recipe.routes == "hard":
         return one_hot(clustered(x, y, items, m, source), m).float()
     moments = Moments.of(x, y, items.user, n)
@@ -103,9 +106,27 @@ def clustered(x: Tensor, y: Tensor, items: Items, n_groups: int, source: torch.G
     wishes = torch.stack(
         [user_wish(x[rows], y[rows]).flatten() for rows in places(items.user, items.n_users)]
     )
+    return nearest(wishes, n_groups, source)
+
+
+def nearest(points: Tensor, n_groups: int, source: torch.Generator) -> Tensor:
+    """k-means groups of points (N, p): (N,)."""
     rng = draws.numpy_generator(source)
-    _, group = kmeans2(wishes.double().numpy(), n_groups, iter=50, minit="++", rng=rng)
+    _, group = kmeans2(points.double().numpy(), n_groups, iter=50, minit="++", rng=rng)
     return torch.tensor(group).long()
+
+
+def by_what_they_read(tuned: Tuned, items: Items, source: torch.Generator) -> Tensor:
+    """A first grouping without residuals: k-means of the users' mean inputs, one-hot (N, M).
+
+    The layer in the middle is asked: the first ones know words, the last ones the next token.
+    """
+    m, names = tuned.recipe.n_experts, list(tuned.layers)
+    if items.n_users < m:
+        raise ValueError(f"{items.n_users} users for {m} groups; take a smaller n_experts")
+    middle = names[len(names) // 2]
+    means = user_means(tuned.inputs(items, middle)[middle], items)
+    return one_hot(nearest(means, m, source), m).float()
 
 
 def user_means(inputs: Tensor, items: Items) -> Tensor:
@@ -123,7 +144,8 @@ def rerouting(tuned: Tuned, items: Items) -> dict[str, Tensor]:
     for name, layer in tuned.layers.items():
         if layer.personal is None or layer.router is None:
             raise ValueError(f"{name} has no router or no users yet; train stages 2 and 3.1 first")
-        q = layer.personal.one(inputs[name], items.user)
-        wanted = layer.router(inputs[name], q, items.user).clamp(min=CERTAIN).log()
+        x = inputs[name].to(layer.base.weight.device)
+        q = layer.personal.one(x, items.user)
+        wanted = layer.router(x, q, items.user).clamp(min=CERTAIN).log()
         found[name] = torch.linalg.lstsq(q, wanted - wanted.mean(1, keepdim=True)).solution.T
     return found

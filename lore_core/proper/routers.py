@@ -144,7 +144,7 @@ class FixedRouter(nn.Module):
 
     def forward(self, x: Tensor, q: Tensor | None, user: Tensor | None) -> Tensor:
         """The shares of each token."""
-        return for_tokens(rows(self.table, user, len(x)).to(x.dtype), x)
+        return for_tokens(rows(self.table, user, len(x)).to(x), x)
 
 
 Router = UserRouter | LoraRouter | FixedRouter

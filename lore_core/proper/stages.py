@@ -91,18 +91,21 @@ def welcome(tuned: Tuned, items: Items, stage: Stage, source: torch.Generator) -
     known = [r for r in routers if isinstance(r, UserRouter) and r.table is not None]
     tables = [router.meet(items.n_users) for router in known]
     if tables:
-        descend(tables, tuned.losses(items), items.user, stage, source, "new users' vectors")
+        name, together = "new users' vectors", items.together
+        descend(tables, tuned.losses(items), items.user, stage, source, name, together=together)
 
 
 def train(
     tuned: Tuned, items: Items, stage: Stage, name: str, moving: list[str], source: torch.Generator
 ) -> None:
     """Descend on the items' losses with some parts of all layers; remember the curve."""
+    for layer in tuned.layers.values():
+        layer.to(layer.base.weight.device)  # the parts that were added are made on the CPU
     weights = tuned.injected.train_only(*moving)
     tuned.injected.who.source = source
     tuned.net.train()
     losses, penalty = tuned.losses(items), penalty_of(tuned) if "router" in moving else None
-    curve = descend(weights, losses, items.user, stage, source, name, penalty)
+    curve = descend(weights, losses, items.user, stage, source, name, penalty, items.together)
     tuned.net.eval()
     tuned.curves[name] = tuned.curves.get(name, []) + curve
 
@@ -121,7 +124,13 @@ def starts_of(tuned: Tuned, items: Items, r: int) -> dict[str, Tensor]:
     """Of each layer the rows (r, i) in which A starts, where the recipe wants them informed."""
     if tuned.recipe.start == "random":
         return {}
-    residual, inputs = tuned.residual(items), tuned.inputs(items)
+    residual = tuned.residual(items)
+    if residual is None:
+        raise ValueError(
+            'start is "informed", but these items are texts, which have no residual to be informed '
+            'by; take a recipe with start="random"'
+        )
+    inputs = tuned.inputs(items)
     return {
         name: directions(x, residual, items.user, items.n_users, r) for name, x in inputs.items()
     }

@@ -14,7 +14,6 @@ from lore_core.proper.recipe import Stage
 from lore_core.tools import draws
 
 MOMENTUM = 0.9
-TOGETHER = 1024  # items that are in memory at once
 
 Losses = Callable[[Tensor], Tensor]
 
@@ -27,6 +26,7 @@ def descend(
     source: torch.Generator,
     name: str,
     penalty: Callable[[], Tensor] | None = None,
+    together: int = 1024,
 ) -> list[float]:
     """Train some weights; nothing else moves.
 
@@ -38,6 +38,7 @@ def descend(
         source: where the order of the items comes from.
         name: of the stage, for errors.
         penalty: is added to each step's loss, after the losses were computed.
+        together: items that are in memory at once; a step with more adds up their gradients.
 
     Returns:
         The mean loss of each pass, before its steps.
@@ -60,7 +61,7 @@ def descend(
         total = 0.0
         for rows in batches(n, stage.batch, source):
             where = f"{name}, step {rate.last_epoch + 1}"
-            total += step(rows, losses, counts, penalty, where)
+            total += step(rows, losses, counts, penalty, where, together)
             if stage.clip is not None and stage.batch is not None:
                 torch.nn.utils.clip_grad_norm_(weights, stage.clip)
             optimizer.step()
@@ -73,16 +74,21 @@ def descend(
 
 
 def step(
-    rows: Tensor, losses: Losses, counts: Tensor, penalty: Callable[[], Tensor] | None, where: str
+    rows: Tensor,
+    losses: Losses,
+    counts: Tensor,
+    penalty: Callable[[], Tensor] | None,
+    where: str,
+    together: int,
 ) -> float:
     """Add the gradient of these items to the weights'; their summed loss."""
     total = 0.0
-    for some in rows.split(TOGETHER):
+    for some in rows.split(together):
         found = losses(some)
         total += found.sum().item()
         loss = (found * counts[some]).sum()
         if penalty is not None:
-            loss = loss + penalty()
+            loss = loss + penalty() * (len(some) / len(rows))
         if not loss.isfinite():
             raise FloatingPointError(
                 f"the loss is {loss.item()} at {where}; try a smaller learning_rate"

@@ -14,11 +14,13 @@ from torch import Tensor, nn
 
 from lore_core.proper.inject import Injected
 from lore_core.proper.linear import ProperLinear
+from lore_core.proper.penalty import mean_shares
 from lore_core.proper.recipe import Recipe
 from lore_core.proper.routers import FixedRouter, Router
-from lore_core.proper.train import TOGETHER
 from lore_core.tasks.items import Items
 from lore_core.tools import checks
+
+ROWS = 1024  # inputs that are answered at once
 
 
 @dataclass
@@ -54,7 +56,8 @@ class Tuned:
         """Rows of the items -> their losses, each as its own user's."""
 
         def of_rows(rows: Tensor) -> Tensor:
-            self.injected.who.user = items.user[rows]
+            who = self.injected.who
+            who.user, who.counted = items.user[rows], items.counted(rows)
             return items.losses(self.net, rows)
 
         return of_rows
@@ -64,22 +67,29 @@ class Tuned:
         """The loss of every item, (n,)."""
         losses, rows = self.losses(items), torch.arange(len(items))
         return (
-            torch.cat([losses(some) for some in rows.split(TOGETHER)])
+            torch.cat([losses(some) for some in rows.split(items.together)])
             if len(rows)
             else torch.zeros(0)
         )
 
     @torch.no_grad()
-    def residual(self, items: Items) -> Tensor:
-        """How far the items' targets are from what the network expects, (n, c)."""
+    def residual(self, items: Items) -> Tensor | None:
+        """How far the items' targets are from what the network expects, (n, c); None for texts."""
         self.injected.who.user = items.user
         return items.residual(self.net, torch.arange(len(items)))
 
     @torch.no_grad()
-    def inputs(self, items: Items) -> dict[str, Tensor]:
-        """What each layer reads at every item, (n, i); of a text the mean over its tokens."""
-        found: dict[str, list[Tensor]] = {name: [] for name in self.layers}
-        with listening(self.layers, lambda name, x: found[name].append(per_item(x))):
+    def inputs(self, items: Items, only: str | None = None) -> dict[str, Tensor]:
+        """What each layer reads at every item, (n, i); of a text the mean over its tokens.
+
+        Args:
+            items: what is read.
+            only: the one layer that is wanted; default all.
+        """
+        layers = self.layers if only is None else {only: self.layers[only]}
+        found: dict[str, list[Tensor]] = {name: [] for name in layers}
+        who = self.injected.who
+        with listening(layers, lambda name, x: found[name].append(per_item(x, who.counted))):
             self.all_losses(items)
         return {name: torch.cat(parts) for name, parts in found.items()}
 
@@ -97,7 +107,7 @@ class Tuned:
         user = self.known(user)
         checks.same_length("user", user, "inputs", inputs)
         parts = []
-        for rows in torch.arange(len(user)).split(TOGETHER):
+        for rows in torch.arange(len(user)).split(ROWS):
             self.injected.who.user = user[rows]
             parts.append(self.net(inputs[rows]).softmax(1))
         return torch.cat(parts)
@@ -124,13 +134,13 @@ class Tuned:
     def route(self, shares: Tensor) -> None:
         """Send every user to the experts by fixed shares (N, M), in all layers."""
         for layer in self.layers.values():
-            layer.router = FixedRouter(shares)
+            layer.router = FixedRouter(shares).to(layer.base.weight.device)
 
     @property
     def shares(self) -> Tensor | None:
         """Everybody's fixed shares in the experts, (N, M); None where a router decides."""
         router = next(iter(self.layers.values())).router
-        return router.table if isinstance(router, FixedRouter) else None
+        return router.table.cpu() if isinstance(router, FixedRouter) else None
 
     @torch.no_grad()
     def routes(self, items: Items) -> dict[str, Tensor]:
@@ -138,11 +148,13 @@ class Tuned:
         count = items.user.bincount(minlength=items.n_users).clamp(min=1)[:, None]
         found: dict[str, Tensor] = {}
         losses = self.losses(items)
-        for rows in torch.arange(len(items)).split(TOGETHER):
+        for rows in torch.arange(len(items)).split(items.together):
             losses(rows)
             for name, shares in self.injected.shares().items():
-                total = found.setdefault(name, shares.new_zeros(items.n_users, shares.shape[-1]))
-                total.index_add_(0, items.user[rows], per_item(shares))
+                empty = torch.zeros(items.n_users, shares.shape[-1], dtype=shares.dtype)
+                total = found.setdefault(name, empty)
+                read = per_item(shares, self.injected.who.counted)
+                total.index_add_(0, items.user[rows], read)
         return {name: total / count for name, total in found.items()}
 
 
@@ -162,6 +174,7 @@ def listening(
             handle.remove()
 
 
-def per_item(x: Tensor) -> Tensor:
-    """(n, ..., i) as (n, i): the mean over what lies between."""
-    return x.detach().flatten(1, -2).mean(1) if x.ndim > 2 else x.detach()
+def per_item(x: Tensor, counted: Tensor | None) -> Tensor:
+    """(n, t, i) as (n, i) on the CPU: the mean over the tokens that count, or over all."""
+    x = x.detach()
+    return mean_shares(x.float() if x.element_size() < 4 else x, counted).cpu()

@@ -28,11 +28,18 @@ class Items(Protocol):
     def n_users(self) -> int:
         """N."""
 
-    def losses(self, net: nn.Module, rows: Tensor) -> Tensor:
-        """−log p(target | input) of some items, (len(rows),); a gradient flows through it."""
+    @property
+    def together(self) -> int:
+        """How many items fit into memory at once, with what a gradient needs."""
 
-    def residual(self, net: nn.Module, rows: Tensor) -> Tensor:
-        """How far the targets are from what the network expects, (len(rows), c)."""
+    def losses(self, net: nn.Module, rows: Tensor) -> Tensor:
+        """−log p(target | input) of some items, (len(rows),) on the CPU; a gradient flows."""
+
+    def counted(self, rows: Tensor) -> Tensor | None:
+        """Which tokens of some items are no padding, (len(rows), t); None where none are."""
+
+    def residual(self, net: nn.Module, rows: Tensor) -> Tensor | None:
+        """How far targets are from what the network expects, (len(rows), c); None for texts."""
 
     def select(self, rows: Tensor) -> Self:
         """Some of the items, of as many users as before."""
@@ -73,9 +80,17 @@ class Labelled:
     def __len__(self) -> int:
         return len(self.user)
 
+    @property
+    def together(self) -> int:
+        """Rows that are computed at once."""
+        return 1024
+
     def losses(self, net: nn.Module, rows: Tensor) -> Tensor:
         """−log p(label | input) of some items, (len(rows),)."""
         return cross_entropy(net(self.inputs[rows]), self.target[rows], reduction="none")
+
+    def counted(self, rows: Tensor) -> None:
+        """No row has padding."""
 
     def residual(self, net: nn.Module, rows: Tensor) -> Tensor:
         """The targets less what the network expects: values (n, 1), else each label (n, L)."""

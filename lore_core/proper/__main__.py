@@ -1,0 +1,104 @@
+"""PROPER on a language model and LaMP's files, from the command line.
+
+python -m lore_core.proper --model build/model --lamp lamp --task LaMP_3 --out build/proper
+"""
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+from lore_core.language_model.causal import BUDGET, KINDS
+from lore_core.proper import road
+from lore_core.proper.plan import RECIPES, Plan
+from lore_core.tasks.lamp import PARTS
+
+DESCRIPTION = (
+    "Tune a language model for LaMP's users in three stages: one adapter for all, adapters of "
+    "groups, one adapter for each user. Then answer their questions."
+)
+EPILOG = """
+Stop it when you like: the same command goes on with the stage where it was. In --out are then
+  stage1            the model with everybody's adapter merged
+  stage2            experts and routers
+  stage3/users      one file for each user; users.json says who is who
+  stage3/peft       the same as LoRA, to be put on stage1 by peft
+  predictions.json  the answers, and scores.json if the wanted outputs are known
+"""
+NEEDED = ("model", "lamp", "task", "out")
+OPTIONS: dict[str, dict[str, Any]] = {
+    "--model": {"help": "a folder, or a name on the Hugging Face Hub; made for chat"},
+    "--lamp": {
+        "metavar": "FOLDER",
+        "help": "with LaMP's files, such as dev_questions.json; or user_others.json and its two "
+        "neighbours",
+    },
+    "--task": {"help": "LaMP_1 to LaMP_7, or LaMP_2N"},
+    "--out": {"metavar": "FOLDER", "help": "for all that is made"},
+    "--recipe": {
+        "choices": RECIPES,
+        "default": "ours",
+        "help": "ours (default): routes by posterior; paper: as in the published code",
+    },
+    "--part": {"choices": PARTS, "default": "dev", "help": "of LaMP's files (default dev)"},
+    "--kind": {"choices": KINDS, "default": "float32", "help": "of number (default float32)"},
+    "--device": {"help": "where to compute, such as cpu or cuda:1 (default a GPU if there is one)"},
+    "--seed": {"type": int, "default": 0, "help": "of all draws (default 0)"},
+    "--limit-users": {"metavar": "N", "type": int, "help": "take the first N users (default all)"},
+    "--tokens": {"type": int, "default": 512, "help": "of a prompt, at most (default 512)"},
+    "--batch": {
+        "metavar": "TOKENS",
+        "type": int,
+        "default": BUDGET,
+        "help": f"what is read at once (default {BUDGET}); less if memory is short",
+    },
+}
+
+
+def run(options: argparse.Namespace) -> None:
+    """Do what the command line says."""
+    lacking = [f"--{name}" for name in NEEDED if getattr(options, name) is None]
+    if lacking:
+        raise ValueError(f"{', '.join(lacking)} missing; `--help` says what they are")
+    road.run(
+        Plan(
+            model=options.model,
+            lamp=options.lamp,
+            task=options.task,
+            out=options.out,
+            recipe=RECIPES[options.recipe],
+            part=options.part,
+            kind=options.kind,
+            device=options.device,
+            seed=options.seed,
+            limit=options.limit_users,
+            tokens=options.tokens,
+            budget=options.batch,
+        )
+    )
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    found = argparse.ArgumentParser(
+        prog="python -m lore_core.proper",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    for name, options in OPTIONS.items():
+        found.add_argument(name, **options)
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line of `run`; an error is one line, without a traceback."""
+    try:
+        run(parser().parse_args(arguments))
+    except KeyboardInterrupt:
+        raise SystemExit("proper: stopped; the same command goes on from here") from None
+    except (ImportError, OSError, RuntimeError, ValueError, FloatingPointError) as error:
+        raise SystemExit(f"proper: {' '.join(str(error).split())}") from error
+
+
+if __name__ == "__main__":
+    main()
