@@ -34,7 +34,8 @@ def task() -> Task:
 
 def made(source: str) -> Study:
     """The task as the model reads it; its states are taken from the disk where they lie there."""
-    instructions, responses, _ = bring(None if source == PUBLIC else source, CACHE, SUMS, GENERATORS, False)
+    folder = None if source == PUBLIC else source
+    instructions, responses, _ = bring(folder, CACHE, SUMS, GENERATORS, progress=False)
     model, tokenizer = causal.load(FOLDER, device="cpu")
     texts = (instructions, responses)
     return study(task(), model, tokenizer, *texts, STATES, style_rows.BLOCK)
