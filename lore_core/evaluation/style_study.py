@@ -128,8 +128,8 @@ def study(
     checks.instance_of("task", task, Task)
     checks.whole_numbers(1, instruction=instruction, answer=answer)
     task.check(len(responses))
-    each, rest = divmod(len(responses), max(1, len(instructions)))
-    if rest or not each:
+    each = len(responses) // max(1, len(instructions))
+    if each * len(instructions) != len(responses):
         raise ValueError(
             f"{len(responses)} responses to {len(instructions)} instructions, expected equally "
             "many to each"
