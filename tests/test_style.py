@@ -28,7 +28,7 @@ from lore_core.tools.paths import FIGURES, ROOT
 pytestmark = pytest.mark.skipif(not find_spec("transformers"), reason="needs the extra `hub`")
 PANEL = Panel(6, 0, 2, shortest=3, longest=5, n_validation=0, n_test=5)
 EACH = 4  # responses to an instruction
-INSTRUCTIONS = [f"{WORDS[row % 10]} {WORDS[row // 10]}" for row in range(40)]
+INSTRUCTIONS = [" ".join([WORDS[row % 10]] * (1 + row % 4)) + " one" for row in range(40)]
 RESPONSES = [" ".join(WORDS[c : c + 3]) for _ in INSTRUCTIONS for c in range(EACH)]
 QUICK = Stage(rank=2, learning_rate=0.01, passes=3, batch=8)
 RECIPE = replace(
@@ -144,8 +144,10 @@ def test_everybody_is_answered_by_their_own_adapter(made):
     tuned = made.untuned()
     shout = replace(RECIPE, population=None, group=None)
     fit.complete(tuned, made.history, replace(shout, person=replace(QUICK, passes=9)), 1)
-    rows = made.task.test[[0, 3, 6, 9, 12, 15]]
-    user = torch.tensor([0, 1, 2, 3, 4, 5])
+    rows = made.task.test[[0, 6, 12, 18, 24, 29]]
+    lengths = [len(made.asked[row]) for row in rows]
+    assert lengths != sorted(lengths, reverse=True)  # else the longest are first, and nobody waits
+    user = made.task.user[rows]
     together = made.answers(tuned, rows, user, 4)
     alone = [
         made.answers(tuned, row[None], one[None], 4)[0] for row, one in zip(rows, user, strict=True)
