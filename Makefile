@@ -57,6 +57,8 @@ figures: $(STAMP) ## train every method in full on every seed, write figures/'s 
 		$(if $(FULL),--config $(FULL)) || { $(GO_ON); exit 1; }
 	@$(if $(FULL)$(PROFILE:profiles/full.yaml=),,$(PY) -m snakemake --quiet rules host \
 		--snakefile workflow/neighbours.smk || { $(GO_ON); exit 1; })
+	@$(if $(FULL)$(PROFILE:profiles/full.yaml=),,$(PY) -m snakemake --quiet rules host \
+		--snakefile workflow/groups.smk || { $(GO_ON); exit 1; })
 	@$(if $(FULL)$(PROFILE:profiles/full.yaml=),,$(MAKE) --no-print-directory course)
 
 figures-model: $(STAMP) ## steer and tune the small language model: 50 minutes (SOURCE=folder of text)

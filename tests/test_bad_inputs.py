@@ -66,6 +66,8 @@ from lore_core.proper.inject import inject
 from lore_core.proper.linear import ProperLinear
 from lore_core.proper.low_rank import LowRank, LowRanks
 from lore_core.proper.penalty import constraint
+from lore_core.proper.recipe import Recipe as Tuning
+from lore_core.proper.recipe import Stage
 from lore_core.proper.routers import FixedRouter, LoraRouter, UserRouter, bounds
 from lore_core.proper.user_adapters import load_users
 from lore_core.proper.who import Who
@@ -83,6 +85,7 @@ from lore_core.simulation.planted import planted_responses
 from lore_core.simulation.tastes import dirichlet_tastes
 from lore_core.splits import split
 from lore_core.tasks import Panel, Task, rating, style, tag
+from lore_core.tasks.items import Labelled
 from lore_core.tasks.texts import Texts
 from lore_core.tasks.traits import DECODABLE
 from lore_core.tools import checksums, draws, tensor_files
@@ -1692,6 +1695,41 @@ NO_TEXTS = {
 def test_wrong_texts_are_refused(change, message):
     assert len(Texts(**TEXTS)) == 2
     test_it_is_refused_and_said_what_was_expected(lambda: Texts(**TEXTS | change), message)
+
+
+SOME = {
+    "inputs": normal(2, 3),
+    "target": [0, 1],
+    "user": [0, 1],
+    "n_users": 2,
+    "values": (1.0, 2.0),
+}
+NO_TUNING = {
+    "no rank": (lambda: Stage(rank=0), "rank is 0"),
+    "no learning": (lambda: Stage(learning_rate=0.0), "learning_rate is 0.0"),
+    "another optimiser": (lambda: Stage(optimizer="lbfgs"), "optimizer is 'lbfgs'"),
+    "an empty batch": (lambda: Stage(batch=0), "batch is 0"),
+    "all left out": (lambda: Stage(dropout=1.0), "dropout is 1.0, expected a share below 1"),
+    "a rank for a stage": (lambda: Tuning(group=4), "group is a int"),
+    "no expert": (lambda: Tuning(n_experts=0), "n_experts is 0"),
+    "unknown routes": (lambda: Tuning(routes="best"), "routes is 'best'"),
+    "an unknown softmax": (lambda: Tuning(softmax="triple"), "softmax is 'triple'"),
+    "a router that reads nothing": (lambda: Tuning(reads="none"), "reads is 'none'"),
+    "a negative penalty": (lambda: Tuning(penalty=-1.0), "penalty is -1.0"),
+    "stage 3.2 without 3.1": (lambda: Tuning(person=None, reroute=Stage()), "reroute needs"),
+    "a label too many": (lambda: Labelled(**SOME | {"target": [0, 2]}), "target contains 2"),
+    "an unknown user": (lambda: Labelled(**SOME | {"n_users": 1}), "user contains 1"),
+    "values that fall": (lambda: Labelled(**SOME | {"values": (2.0, 1.0)}), "small to large"),
+    "inputs with NaN": (
+        lambda: Labelled(**SOME | {"inputs": normal(2, 3) * NAN}),
+        "inputs has NaN",
+    ),
+}
+
+
+@pytest.mark.parametrize(("call", "message"), NO_TUNING.values(), ids=NO_TUNING)
+def test_a_wrong_recipe_of_tuning_is_refused(call, message):
+    test_it_is_refused_and_said_what_was_expected(call, message)
 
 
 STYLED = {"instructions": ["a", "b"], "responses": ["c", "d", "e", "f"], "block": 0}

@@ -11,12 +11,14 @@ from lamp_world import DIGITS, GROUP, USERS, files
 from tiny_models import llama
 
 from lore_core.language_model import causal
+from lore_core.language_model.chat import Turn
 from lore_core.proper import adapters, kept, road
 from lore_core.proper.__main__ import main
 from lore_core.proper.plan import OURS, RECIPES, Plan
 from lore_core.proper.recipe import PAPER, Stage
 from lore_core.tasks.lamp_files import read_outputs
 from lore_core.tasks.lamp_scores import scores
+from lore_core.tasks.texts import Texts
 from lore_core.tools import extra
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # the Hub's library reads it when it is first imported
@@ -44,8 +46,8 @@ def place(tmp_path_factory):
 
 
 def plan(place, out="out", **changes):
-    given = {"recipe": QUICK, "device": "cpu", "tokens": 64} | changes
-    return Plan(place / "model", place / "lamp", "LaMP_3", place / out, **given)
+    given = {"model": place / "model", "lamp": place / "lamp", "task": "LaMP_3", "recipe": QUICK}
+    return Plan(**given | {"out": place / out, "device": "cpu", "tokens": 64} | changes)
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +141,14 @@ def test_the_published_recipe_ends_with_its_second_router_and_is_read_again(plac
     assert {len(layer.personal) for layer in tuned.layers.values()} == {4}
 
 
+def test_rates_of_sgd_are_for_one_token_of_an_answer():
+    """A loss of k tokens has k times the gradient; Adam's steps do not depend on it."""
+    texts = Texts((Turn([1, 2], 1, 2), Turn([1, 2, 3, 4], 1, 4)), torch.tensor([0, 0]), 1)
+    found = road.per_token(OURS, texts)
+    assert found.person == replace(OURS.person, learning_rate=OURS.person.learning_rate / 2)
+    assert replace(found, person=OURS.person) == OURS
+
+
 # Users, as others read them
 
 
@@ -197,8 +207,16 @@ CHANGED = {"seed": {"seed": 1}, "recipe": {"recipe": replace(QUICK, rounds=3)}}
 
 @pytest.mark.parametrize(("name", "change"), CHANGED.items(), ids=CHANGED)
 def test_a_folder_made_in_another_way_is_refused(place, lines, name, change):
-    with pytest.raises(ValueError, match=f"was made in another way, with another {name} "):
+    with pytest.raises(ValueError, match=f"was made in another way; what differs: {name} "):
         road.run(plan(place, **change), [].append)
+
+
+def test_a_folder_of_another_model_or_of_other_users_is_refused(place, lines):
+    files(place / "longer", items=11)
+    with pytest.raises(ValueError, match="what differs: users "):
+        road.run(plan(place, lamp=place / "longer"), [].append)
+    with pytest.raises(ValueError, match="what differs: model "):
+        road.run(plan(place, model=place / "out" / "stage1"), [].append)
 
 
 def test_a_missing_extra_is_named_before_anything_is_done(place, monkeypatch):
@@ -239,7 +257,7 @@ def test_the_command_does_the_same_with_two_users_in_bfloat16(place, monkeypatch
     before = content(place / "two")
     main(f"{words} {more}".split())
     assert "stage" not in capsys.readouterr().out and content(place / "two") == before
-    with pytest.raises(SystemExit, match="proper: .* with another seed"):
+    with pytest.raises(SystemExit, match="proper: .* what differs: seed"):
         main(f"{words} {more} --seed 1".split())
 
 

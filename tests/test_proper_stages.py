@@ -190,3 +190,16 @@ def test_posteriors_are_bayes_rule_over_the_experts(items):
     joint = prior * (-losses - (-losses).amax(1, keepdim=True)).exp()
     wanted = joint / joint.sum(1, keepdim=True)
     assert torch.allclose(posterior.of(tuned, items, prior), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("routes", ["posterior", "published"])
+def test_new_users_take_stage_2s_routes_before_stage_3_2s(items, routes):
+    # Adapted after stage 3.2, a user's adapter is the one that adapting before it gives.
+    recipe = replace(QUICK, routes=routes, reroute=SHORT)
+    before = fit(tail(), items, recipe.up_to("person"))
+    after = fit(tail(), items, recipe)
+    new = crowd(5, n_users=8)
+    one, two = adapt(before, new), adapt(after, new)
+    for name, layer in one.layers.items():
+        assert torch.equal(layer.personal.B, two.layers[name].personal.B)
+    assert all(layer.router is two.rerouters[name] for name, layer in two.layers.items())

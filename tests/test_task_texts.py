@@ -150,7 +150,7 @@ def test_users_of_the_other_layout_have_others_to_learn_from(tmp_path):
     profile = [{"id": "p", "text": "good", "score": "5"}]
 
     def user(name, *ids):
-        asked = [{"id": id, "input": "review: fine", "gold": "4"} for id in ids]
+        asked = [{"id": id, "input": f"{id}, review: fine", "gold": "4"} for id in ids]
         return {"user_id": name, "profile": profile, "query": asked}
 
     golds = [{"id": id, "output": "4"} for id in ("c", "d")]
@@ -164,7 +164,8 @@ def test_users_of_the_other_layout_have_others_to_learn_from(tmp_path):
     users = read_either(tmp_path, "LaMP_3")
     assert users.names == ("z",) and users.asked.tolist() == [0, 0]
     assert [one.user for one in users.others] == ["x", "y"]
-    assert written("LaMP_3", users.questions, count, 64).user.tolist() == [0]  # not once a question
+    once = written("LaMP_3", users.questions, count, 64)
+    assert once.user.tolist() == [0] and once.asked == ("c, review: good",)  # as first asked
     everybody = written("LaMP_3", (*users.others, *users.questions), count, 64)
     assert everybody.user.tolist() == [0, 1, 2]
 

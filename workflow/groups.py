@@ -1,33 +1,46 @@
-"""PROPER and its rivals: one family on one task and seed, and the table of all.
+"""PROPER and its rivals: one family on one task and seed, and the tables of all.
 
-groups.py RESULT             trains a family; RESULT is named by task, family and seed, such as
-                             build/neighbours/groups/rating/posterior/200.csv
-groups.py --table FILE FOLDER  writes the table of all results in a folder to a CSV file
-groups.py --gate FILE        writes what ridge regressions find: the gate before anything is trained
+groups.py TASK FAMILY SEED FILE          trains one family, and writes everybody's errors
+groups.py --table FILE RESULT...         figures/proper.csv, from the families' files
+groups.py --experts SEED FILE            more and fewer experts, on ratings
+groups.py --experts-table FILE RESULT... figures/experts.csv, from the seeds' files
+groups.py --gate FILE                    figures/headroom.csv: what ridge regressions find before
+                                         anything is trained
 """
 
 import sys
 from pathlib import Path
 
+import pandas as pd
 import torch
 
 from lore_core.evaluation import group_rows, small_tables
 
 
-def results(folder: Path) -> dict[str, list[Path]]:
-    """Task -> the files of each seed."""
-    return {task: sorted((folder / task).glob("*/*.csv")) for task in group_rows.TASKS}
+def by_seed(results: list[str]) -> dict[str, list[pd.DataFrame]]:
+    """Task -> all families' rows of each seed, from files named .../task/family/seed.csv."""
+    seeds: dict[tuple[str, str], list[pd.DataFrame]] = {}
+    for path in map(Path, results):
+        seeds.setdefault((path.parts[-3], path.stem), []).append(pd.read_csv(path))
+    tables: dict[str, list[pd.DataFrame]] = {}
+    for (task, _), frames in seeds.items():
+        tables.setdefault(task, []).append(pd.concat(frames))
+    return tables
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    option, *rest = sys.argv[1:]
-    if option == "--table":
-        small_tables.write(group_rows.table(group_rows.gathered(Path(rest[1]))), rest[0])
-    elif option == "--gate":
+    torch.set_num_threads(1)  # two jobs at a time are quicker than one with two threads
+    what, *rest = sys.argv[1:]
+    if what == "--table":
+        small_tables.write(group_rows.table(by_seed(rest[1:])), rest[0])
+    elif what == "--experts":
+        small_tables.write(group_rows.experts(int(rest[0])), rest[1])
+    elif what == "--experts-table":
+        seeds = [pd.read_csv(path) for path in rest[1:]]
+        small_tables.write(group_rows.experts_table(seeds), rest[0])
+    elif what == "--gate":
         small_tables.write(group_rows.gate(), rest[0])
     else:
-        path = Path(option)
-        task, family, seed = path.parts[-3], path.parts[-2], int(path.stem)
-        given = group_rows.given(task, seed)
-        small_tables.write(group_rows.per_user(given, family, seed), path)
+        family, seed, file = rest[0].replace("_", " "), int(rest[1]), rest[2]
+        given = group_rows.given(what, seed)
+        small_tables.write(group_rows.per_user(given, family, seed), file)

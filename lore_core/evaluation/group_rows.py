@@ -20,7 +20,8 @@ from lore_core.evaluation import ridge_ladders, small_tables
 from lore_core.evaluation.block_ridge import RIDGES
 from lore_core.evaluation.bootstrap import bootstrap, lead
 from lore_core.evaluation.headroom import headroom
-from lore_core.proper import rivals
+from lore_core.proper import fit as proper
+from lore_core.proper import posterior, rivals
 from lore_core.tasks import Panel, Task, rating, tag
 from lore_core.tasks.contest import Given, errors
 from lore_core.tools import draws
@@ -37,7 +38,9 @@ BASELINE = "population + user"  # what gains are measured from
 SHORTEST = (4, 9, 17, 33)  # of each band of histories; users who come later are a band of their own
 REPEATS = 500
 
-FILE = FIGURES / "proper.csv"
+N_EXPERTS = (1, 2, 3, 5, 8)
+
+FILE, GATE, EXPERTS = (FIGURES / name for name in ("proper.csv", "headroom.csv", "experts.csv"))
 KEYS = ["task", "history", "method"]
 NUMBERS = ["mean", "low", "high", "gain", "gain_low", "gain_high", "n_users", "seeds"]
 
@@ -101,8 +104,8 @@ def called(family: str, stage: str) -> str | None:
         return "population, twice as long" if stage == "population" else None
     if family == "crowd":
         return {"base": "no tuning", "population": "population", "person": BASELINE}.get(stage)
-    if family == "person alone":
-        return "user alone" if stage == "person" else None
+    if family == "own adapter alone":
+        return family if stage == "person" else None
     ends = {"group": "", "person": " + user", "reroute": " + user, rerouted"}
     return f"{family}{ends[stage]}" if stage in ends else None
 
@@ -199,15 +202,40 @@ def rows_of(seeds: Sequence[pd.DataFrame]) -> Iterator[dict]:
         }
 
 
-def gathered(folder: Path) -> dict[str, list[pd.DataFrame]]:
-    """Task -> all families' rows of each seed, from files folder/task/family/seed.csv."""
-    found = {}
-    for task in TASKS:
-        by_seed: dict[str, list[Path]] = {}
-        for path in sorted((folder / task).glob("*/*.csv")):
-            by_seed.setdefault(path.stem, []).append(path)
-        found[task] = [pd.concat(map(pd.read_csv, paths)) for paths in by_seed.values()]
-    return found
+def experts(seed: int) -> pd.DataFrame:
+    """PROPER's stage 2 on ratings, with more and fewer experts than there are groups.
+
+    Args:
+        seed: of the users and of the training.
+
+    Returns:
+        `n_experts`, `user`, `error`, and `used`: the perplexity of the users' mean shares.
+    """
+    world, found = given("rating", seed), []
+    start = proper.fit(world.net, world.seen, rivals.OURS.up_to("population"), seed)
+    for m in N_EXPERTS:
+        recipe = replace(rivals.OURS, n_experts=m).up_to("group")
+        tuned = proper.further(start, world.seen, recipe, seed)
+        error = errors(world.task, rivals.answered(tuned, world, seed))[: world.n_seen]
+        used = float(
+            posterior.mean_share(tuned).log().mul(-posterior.mean_share(tuned)).sum().exp()
+        )
+        rows = {"n_experts": m, "user": range(world.n_seen), "error": error, "used": used}
+        found.append(pd.DataFrame(rows))
+    return pd.concat(found)
+
+
+def experts_table(seeds: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """A row for each number of experts: error and experts in use, over the seeds."""
+    found = []
+    for m in N_EXPERTS:
+        some = [rows[rows.n_experts == m] for rows in seeds]
+        own = [torch.tensor(rows.error.to_numpy()) for rows in some]
+        used = torch.tensor([rows.used.iloc[0] for rows in some])
+        error = bootstrap(own, draws.generator(0), repeats=REPEATS)._asdict()
+        spread = {"used": used.mean(), "used_low": used.min(), "used_high": used.max()}
+        found.append({"n_experts": m} | error | {k: float(v) for k, v in spread.items()})
+    return pd.DataFrame(found)
 
 
 def gate(seeds: Sequence[int] = THROWN_AWAY) -> pd.DataFrame:
@@ -221,6 +249,18 @@ def gate(seeds: Sequence[int] = THROWN_AWAY) -> pd.DataFrame:
         rows = headroom_of(given(task, seed), draws.generator(seed))
         found.append(rows.assign(task=task, seed=seed))
     return pd.concat(found)[["task", "seed", *found[0].columns.drop(["task", "seed"])]]
+
+
+def gate_page(seeds: Sequence[int] = THROWN_AWAY) -> str:
+    """The gate as text: mean error, or accuracy, of each level by length of history."""
+    rows = gate(seeds)
+    rows["level"] = pd.Categorical(rows.level, rows.level.unique(), ordered=True)
+    rows["history"] = pd.Categorical(rows.history, rows.history.unique(), ordered=True)
+    found = [f"mean over {len(seeds)} worlds; items in the user's history in columns"]
+    for (task, metric), part in rows.groupby(["task", "metric"], sort=False):
+        page = part.pivot_table("mean", "level", "history", observed=True).round(3).to_string()
+        found.append(f"\n{task}: {metric}\n{page}")
+    return "\n".join(found)
 
 
 def headroom_of(given: Given, source: torch.Generator) -> pd.DataFrame:
@@ -244,3 +284,13 @@ def headroom_of(given: Given, source: torch.Generator) -> pd.DataFrame:
 def read(path: Path | str = FILE) -> pd.DataFrame:
     """The table as it was written; errors as in `small_tables.read`."""
     return small_tables.read(path, KEYS, NUMBERS)
+
+
+def read_gate(path: Path | str = GATE) -> pd.DataFrame:
+    """The gate as it was written; errors as in `small_tables.read`."""
+    return small_tables.read(path, ["task", "seed", "history", "level"], ["mean", "low", "high"])
+
+
+def read_experts(path: Path | str = EXPERTS) -> pd.DataFrame:
+    """The table of experts as it was written; errors as in `small_tables.read`."""
+    return small_tables.read(path, ["n_experts"], ["mean", "low", "high", "used"])

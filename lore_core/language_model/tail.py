@@ -34,6 +34,8 @@ class Tail(nn.Module):
         eps: of both norms.
     """
 
+    unmoved = ("gate_proj", "up_proj")  # what they read is no layer's output
+
     def __init__(self, weights: Mapping[str, Tensor], head: Tensor, eps: float) -> None:
         super().__init__()
         f, d = weights["gate_proj"].shape

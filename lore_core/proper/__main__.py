@@ -7,6 +7,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
+from lore_core.evaluation import group_rows
 from lore_core.language_model.causal import BUDGET, KINDS
 from lore_core.proper import road
 from lore_core.proper.plan import RECIPES, Plan
@@ -45,6 +46,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "--seed": {"type": int, "default": 0, "help": "of all draws (default 0)"},
     "--limit-users": {"metavar": "N", "type": int, "help": "take the first N users (default all)"},
     "--tokens": {"type": int, "default": 512, "help": "of a prompt, at most (default 512)"},
+    "--headroom": {
+        "action": "store_true",
+        "help": "instead of all this: what ridge regressions find in the two worlds of lesson 9, "
+        "before anything is trained (half a minute)",
+    },
     "--batch": {
         "metavar": "TOKENS",
         "type": int,
@@ -56,6 +62,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 def run(options: argparse.Namespace) -> None:
     """Do what the command line says."""
+    if options.headroom:
+        print(group_rows.gate_page())
+        return
     lacking = [f"--{name}" for name in NEEDED if getattr(options, name) is None]
     if lacking:
         raise ValueError(f"{', '.join(lacking)} missing; `--help` says what they are")

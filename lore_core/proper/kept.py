@@ -39,8 +39,8 @@ def claim(out: Path, settings: dict[str, Any], names: Sequence[str]) -> None:
     apart = [name for name in settings if before.get(name) != settings[name]]
     if apart:
         raise ValueError(
-            f"{out} was made in another way, with another {', another '.join(apart)} (see "
-            f"{path.name} there); give another folder, or the same settings"
+            f"{out} was made in another way; what differs: {', '.join(apart)} (see {path.name} "
+            "there). Give another folder, or the same settings"
         )
 
 

@@ -33,6 +33,7 @@ class ProperLinear(nn.Module):
 
     Attributes:
         shares: ρ of the last batch, (n, M) or (n, t, M), with its graph; None without experts.
+        kept: W0 x of all items, (items, o), where x never changes; `who.rows` says which are read.
 
     Raises:
         ValueError: a part does not fit the layer, or dropout is out of range.
@@ -62,6 +63,7 @@ class ProperLinear(nn.Module):
         self.average = average
         self.who = Who() if who is None else who
         self.shares: Tensor | None = None
+        self.kept: Tensor | None = None
         for name in ("population", "experts", "personal"):
             self._check(name)
         self.to(base.weight.device)
@@ -78,7 +80,8 @@ class ProperLinear(nn.Module):
         Raises:
             ValueError: a user is unknown, or users or a router are missing.
         """
-        h, update = self.base(x), self.update(x)
+        h = self.base(x) if self.kept is None else self.kept[self.who.rows]
+        update = self.update(x)
         return h if update is None else h + update.to(h.dtype)
 
     def update(self, x: Tensor) -> Tensor | None:

@@ -93,8 +93,8 @@ def fit(
     n_groups: int,
     ridge: float,
     source: torch.Generator,
-    starts: int = 10,
-    rounds: int = 60,
+    starts: int = 20,
+    rounds: int = 40,
 ) -> Mixture:
     """The likeliest of several mixtures, each by EM from a random grouping of the users.
 

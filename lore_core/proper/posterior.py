@@ -13,12 +13,12 @@ from torch.nn.functional import one_hot, pad
 from lore_core.proper import mixture
 from lore_core.proper.informed import user_wish, without
 from lore_core.proper.mixture import Moments, places
-from lore_core.proper.tuned import Tuned
+from lore_core.proper.tuned import Tuned, keeping
 from lore_core.tasks.items import Items
 from lore_core.tools import checks, draws
 
-FEATURES = 100  # principal components that the first grouping reads
-RIDGE = 10.0  # its pull towards 0, in items
+FEATURES = 30  # principal components that the first grouping reads
+RIDGE = 3.0  # its pull towards 0, in items
 CERTAIN = 1e-4  # a logarithm of a share needs a smallest share
 
 
@@ -86,9 +86,13 @@ def user_losses(tuned: Tuned, items: Items) -> Tensor:
     """Summed loss of each user's items if the user had one expert alone, (N, M)."""
     n, m = items.n_users, tuned.recipe.n_experts
     found = torch.zeros(n, m)
-    for expert in range(m):
-        tuned.route(one_hot(torch.full((n,), expert), m).float())
-        found[:, expert].index_add_(0, items.user, tuned.all_losses(items))
+    before = {name: layer.router for name, layer in tuned.layers.items()}
+    with keeping(tuned, items):
+        for expert in range(m):
+            tuned.route(one_hot(torch.full((n,), expert), m).float())
+            found[:, expert].index_add_(0, items.user, tuned.all_losses(items))
+    for name, layer in tuned.layers.items():
+        layer.router = before[name]
     return found
 
 

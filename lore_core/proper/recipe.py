@@ -97,7 +97,7 @@ class Recipe:
     population: Stage | None = Stage(rank=8, alpha=16)
     group: Stage | None = Stage(passes=2)
     person: Stage | None = Stage(
-        learning_rate=0.2, passes=12, optimizer="sgd", batch=None, warm_up=0
+        learning_rate=0.5, passes=12, optimizer="sgd", batch=None, shrink=100, warm_up=0
     )
     reroute: Stage | None = None
     n_experts: int = 5
@@ -105,7 +105,7 @@ class Recipe:
     rounds: int = 4
     softmax: str = "single"
     reads: str = "both"
-    user_start: str = "means"
+    user_start: str = "random"
     average: bool = False
     start: str = "informed"
     penalty: float = 0.0

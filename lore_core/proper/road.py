@@ -13,6 +13,7 @@ Every folder and file is written whole. What is there is not made again.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from lore_core.language_model import causal, greedy
@@ -20,6 +21,7 @@ from lore_core.proper import kept
 from lore_core.proper.crowd import tuned_for_all
 from lore_core.proper.fit import complete, draws_of
 from lore_core.proper.plan import Plan
+from lore_core.proper.recipe import Recipe
 from lore_core.proper.tuned import Tuned
 from lore_core.tasks.lamp import Question
 from lore_core.tasks.lamp_files import read_outputs, write_predictions
@@ -75,7 +77,7 @@ def everybody(plan: Plan, say: Say) -> tuple[Any, Any]:
 def persons(plan: Plan, model: Any, tokenizer: Any, say: Say) -> Tuned:
     """Stages 2 and 3, each trained unless it is there already."""
     texts = texts_of(plan, model, tokenizer, plan.users.questions)
-    recipe, n_users = plan.recipe, len(plan.users.names)
+    recipe, n_users = per_token(plan.recipe, texts), len(plan.users.names)
     tuned = kept.latest(plan.folder, model, recipe, n_users)
     for name in recipe.stages:
         place = plan.folder / kept.FOLDERS[name]
@@ -85,6 +87,21 @@ def persons(plan: Plan, model: Any, tokenizer: Any, say: Say) -> Tuned:
         kept.write_stage(place, tuned, name)
         told(say, name, tuned.curves[name])
     return tuned
+
+
+def per_token(recipe: Recipe, texts: Texts) -> Recipe:
+    """The recipe with rates of SGD for these texts.
+
+    A text's loss sums over its answer, and so does what SGD steps by: the recipe's rate is for
+    answers of one token, and would throw a model off that learns whole titles. Adam does not care.
+    """
+    tokens = max(1.0, texts.answer_tokens)
+    found = {
+        name: replace(stage, learning_rate=stage.learning_rate / tokens)
+        for name, stage in ((name, getattr(recipe, name)) for name in recipe.stages)
+        if stage.optimizer == "sgd"
+    }
+    return replace(recipe, **found)
 
 
 def texts_of(plan: Plan, model: Any, tokenizer: Any, asked: Sequence[Question]) -> Texts:

@@ -6,6 +6,7 @@ Shapes: N users, M experts, i features that a layer reads, o that it returns.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,7 +19,7 @@ from lore_core.proper.penalty import constraint
 from lore_core.proper.recipe import Recipe, Stage
 from lore_core.proper.routers import FixedRouter, LoraRouter, Router, UserRouter
 from lore_core.proper.train import descend
-from lore_core.proper.tuned import Tuned
+from lore_core.proper.tuned import Tuned, keeping
 from lore_core.tasks.items import Items
 
 
@@ -61,6 +62,7 @@ def reroute(tuned: Tuned, items: Items, stage: Stage, source: torch.Generator) -
     fitted = tuned.recipe.reroute_start == "fitted"
     starts = posterior.rerouting(tuned, items) if fitted else {}
     for name, layer in tuned.layers.items():
+        tuned.second[name] = layer.router
         layer.router = router = LoraRouter(tuned.recipe.n_experts, sides(layer)[1], source)
         tuned.rerouters[name] = router
         if fitted:
@@ -73,8 +75,9 @@ def newcomers(
 ) -> None:
     """New users: routes and adapters of their own; all that is shared stays as it is."""
     recipe = tuned.recipe
-    for layer in tuned.layers.values():
+    for name, layer in tuned.layers.items():
         layer.personal = None
+        layer.router = tuned.second.get(name, layer.router)
     if recipe.group is not None and recipe.routes == "published":
         welcome(tuned, items, recipe.group, source)
     elif recipe.group is not None:
@@ -104,8 +107,11 @@ def train(
     weights = tuned.injected.train_only(*moving)
     tuned.injected.who.source = source
     tuned.net.train()
-    losses, penalty = tuned.losses(items), penalty_of(tuned) if "router" in moving else None
-    curve = descend(weights, losses, items.user, stage, source, name, penalty, items.together)
+    more: dict[str, Any] = {"together": items.together}
+    if "router" in moving:
+        more |= {"penalty": penalty_of(tuned), "after_pass": tuned.note_entropy}
+    with keeping(tuned, items):
+        curve = descend(weights, tuned.losses(items), items.user, stage, source, name, **more)
     tuned.net.eval()
     tuned.curves[name] = tuned.curves.get(name, []) + curve
 

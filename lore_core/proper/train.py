@@ -27,6 +27,7 @@ def descend(
     name: str,
     penalty: Callable[[], Tensor] | None = None,
     together: int = 1024,
+    after_pass: Callable[[], object] = lambda: None,
 ) -> list[float]:
     """Train some weights; nothing else moves.
 
@@ -39,6 +40,7 @@ def descend(
         name: of the stage, for errors.
         penalty: is added to each step's loss, after the losses were computed.
         together: items that are in memory at once; a step with more adds up their gradients.
+        after_pass: is called after each pass.
 
     Returns:
         The mean loss of each pass, before its steps.
@@ -68,6 +70,7 @@ def descend(
             optimizer.zero_grad()
             rate.step()
         curve.append(total / n)
+        after_pass()
     for weight in weights:
         weight.requires_grad_(False)
     return curve

@@ -35,7 +35,10 @@ class Tuned:
         prior: (M,) mean share of the seen users in each group.
         starts: of each layer the rows in which users' adapters start.
         rerouters: of each layer the router of stage 3.2, where there is one.
+        second: of each layer the router of stage 2, where stage 3.2 has put another in its place.
         curves: mean loss of each pass, by stage.
+        entropies: of the routes of the last batch of each pass in which experts or routers moved,
+            in nats, mean over users and layers.
     """
 
     net: nn.Module
@@ -45,7 +48,9 @@ class Tuned:
     prior: Tensor | None = None
     starts: dict[str, Tensor] = field(default_factory=dict)
     rerouters: dict[str, Router] = field(default_factory=dict)
+    second: dict[str, Router | None] = field(default_factory=dict)
     curves: dict[str, list[float]] = field(default_factory=dict)
+    entropies: list[float] = field(default_factory=list)
 
     @property
     def layers(self) -> dict[str, ProperLinear]:
@@ -57,7 +62,7 @@ class Tuned:
 
         def of_rows(rows: Tensor) -> Tensor:
             who = self.injected.who
-            who.user, who.counted = items.user[rows], items.counted(rows)
+            who.user, who.counted, who.rows = items.user[rows], items.counted(rows), rows
             return items.losses(self.net, rows)
 
         return of_rows
@@ -142,6 +147,13 @@ class Tuned:
         router = next(iter(self.layers.values())).router
         return router.table.cpu() if isinstance(router, FixedRouter) else None
 
+    def note_entropy(self) -> None:
+        """Note how even the routes of the last batch are."""
+        counted = self.injected.who.counted
+        shares = [per_item(shares, counted) for shares in self.injected.shares().values()]
+        found = torch.stack([torch.special.entr(each).sum(1).mean() for each in shares])
+        self.entropies.append(float(found.mean()))
+
     @torch.no_grad()
     def routes(self, items: Items) -> dict[str, Tensor]:
         """Each user's mean share in the experts over some items, by layer, (N, M)."""
@@ -156,6 +168,29 @@ class Tuned:
                 read = per_item(shares, self.injected.who.counted)
                 total.index_add_(0, items.user[rows], read)
         return {name: total / count for name, total in found.items()}
+
+
+@contextmanager
+def keeping(tuned: Tuned, items: Items) -> Iterator[None]:
+    """Keep W0 x of all items in the layers whose x no training changes: half of the work.
+
+    Which these are, the network says itself (`unmoved`).
+    """
+    names = unmoved(tuned.net) if len(items) else ()
+    layers = {name: layer for name, layer in tuned.layers.items() if name in names}
+    inputs = tuned.inputs(items) if layers else {}
+    try:
+        for name, layer in layers.items():
+            layer.kept = layer.base(inputs[name])
+        yield
+    finally:
+        for layer in layers.values():
+            layer.kept = None
+
+
+def unmoved(net: nn.Module) -> tuple[str, ...]:
+    """The layers of a network that read what is not trained."""
+    return getattr(net, "unmoved", ())
 
 
 @contextmanager

@@ -17,11 +17,13 @@ class Who:
         user: (n,) int64, whose each text is.
         counted: (n, t) bool, which tokens count in the penalty; None for all.
         source: of the masks of dropout.
+        rows: (n,) which items these are, where layers keep W0 x of all items.
     """
 
     user: Tensor | None = None
     counted: Tensor | None = None
     source: torch.Generator | None = None
+    rows: Tensor | None = None
 
 
 def known(user: Tensor | None, n_users: int, n: int) -> Tensor:

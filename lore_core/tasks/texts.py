@@ -87,6 +87,11 @@ class Texts:
         """How many fit into memory at once, if all were as long as the longest."""
         return max(1, self.budget // max((chat.stop for chat in self.chats), default=1))
 
+    @property
+    def answer_tokens(self) -> float:
+        """Mean number of tokens that are learned of a text."""
+        return sum(chat.stop - chat.start for chat in self.chats) / max(1, len(self))
+
     def losses(self, net: nn.Module, rows: Tensor) -> Tensor:
         """−log p(answer | prompt) of some texts, (len(rows),) on the CPU."""
         return -log_likelihood(net, [self.chats[row] for row in rows.tolist()]).cpu()
