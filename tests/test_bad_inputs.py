@@ -30,7 +30,7 @@ from lore_core.datasets import download
 from lore_core.decisions import laplace, posterior, questions
 from lore_core.decisions.best_of_n import best_of_n
 from lore_core.decisions.cloud import Cloud
-from lore_core.evaluation import asking, calibration, question_rows
+from lore_core.evaluation import asking, calibration, question_rows, style_study
 from lore_core.evaluation.alignment import alignment
 from lore_core.evaluation.benchmark import Benchmark
 from lore_core.evaluation.bootstrap import bootstrap, lead, share
@@ -84,7 +84,7 @@ from lore_core.simulation.labels import (
 from lore_core.simulation.planted import planted_responses
 from lore_core.simulation.tastes import dirichlet_tastes
 from lore_core.splits import split
-from lore_core.tasks import Panel, rating, style, tag
+from lore_core.tasks import Panel, Task, rating, style, tag
 from lore_core.tasks.items import Labelled
 from lore_core.tasks.texts import Texts
 from lore_core.tasks.traits import DECODABLE
@@ -1730,3 +1730,23 @@ NO_TUNING = {
 @pytest.mark.parametrize(("call", "message"), NO_TUNING.values(), ids=NO_TUNING)
 def test_a_wrong_recipe_of_tuning_is_refused(call, message):
     test_it_is_refused_and_said_what_was_expected(call, message)
+
+
+STYLED = {"instructions": ["a", "b"], "responses": ["c", "d", "e", "f"], "block": 0}
+NO_STYLED = {
+    "a response missing": ({"responses": ["c", "d", "e"]}, "3 responses to 2 instructions"),
+    "no instruction": ({"instructions": []}, "4 responses to 0 instructions"),
+    "a wanted answer that is not there": ({"responses": ["c", "d"]}, "response contains 2, but"),
+    "nothing of an answer": ({"answer": 0}, "answer is 0"),
+    "a task of another kind": ({"task": None}, "task is a NoneType, expected Task"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), NO_STYLED.values(), ids=NO_STYLED)
+def test_a_wrong_study_of_style_is_refused(change, message):
+    rows = torch.tensor([0, 2])
+    task = Task([0, 0], rows, rows, [0, 2], torch.tensor([False]), [0])
+    given = {"task": task, "model": None, "tokenizer": None, "cache": "nowhere", **STYLED}
+    test_it_is_refused_and_said_what_was_expected(
+        lambda: style_study.study(**given | change), message
+    )

@@ -1,0 +1,75 @@
+"""Answers in a user's style by a small language model; workflow/style.smk calls it.
+
+    style.py states      SOURCE states.done
+    style.py population  SOURCE population.safetensors
+    style.py family      SOURCE crowd population.safetensors crowd.json
+    style.py table       base.json crowd.json ... style.csv style_texts.csv
+
+SOURCE is a folder with the texts, or the word public: then they are downloaded. The states that
+enter the upper blocks are read once and kept; every family of methods is a piece of its own.
+"""
+
+import sys
+from pathlib import Path
+
+from lore_core.datasets import alpaca_eval
+from lore_core.datasets.build.alpaca_eval import CACHE, SUMS
+from lore_core.datasets.build.texts import GENERATORS, bring
+from lore_core.evaluation import small_tables, style_rows
+from lore_core.evaluation.style_study import Study, merged, study
+from lore_core.language_model import causal
+from lore_core.language_model.weights import FOLDER
+from lore_core.tasks import Task, style
+from lore_core.tools import tensor_files
+from lore_core.tools.paths import BUILD
+
+PUBLIC = "public"
+STATES = BUILD / "style" / "states"
+
+
+def task() -> Task:
+    """Who wants which response."""
+    return style.make(alpaca_eval.load(), style_rows.SEED, style_rows.PANEL)
+
+
+def made(source: str) -> Study:
+    """The task as the model reads it; its states are taken from the disk where they lie there."""
+    folder = None if source == PUBLIC else source
+    instructions, responses, _ = bring(folder, CACHE, SUMS, GENERATORS, progress=False)
+    model, tokenizer = causal.load(FOLDER, device="cpu")
+    texts = (instructions, responses)
+    return study(task(), model, tokenizer, *texts, STATES, style_rows.BLOCK)
+
+
+def states(source: str, out: str) -> None:
+    """Read what enters the upper blocks."""
+    found = made(source)
+    tokens = sum(chat.stop for chat in found.items.chats)
+    Path(out).write_text(f"{len(found.items)} items, {tokens} tokens\n", encoding="utf-8")
+
+
+def population(source: str, out: str) -> None:
+    """What all users share, learned from everybody's history."""
+    tuned = style_rows.population(made(source))
+    tensor_files.write(out, merged(tuned), {"losses": tuned.curves["population"]})
+
+
+def family(source: str, name: str, *population_and_out: str) -> None:
+    """One family of methods: every test item read, some of them answered."""
+    *shared, out = population_and_out
+    weights = tensor_files.read(shared[0])[0] if name != "base" else None
+    style_rows.write(out, style_rows.items(made(source), name, weights))
+
+
+def table(*files_and_outs: str) -> None:
+    """The table of all methods, and four texts."""
+    *files, out, texts = files_and_outs
+    found = style_rows.gathered(files)
+    small_tables.write(style_rows.table(found), out)
+    small_tables.write(style_rows.shown(task(), found), texts)
+
+
+PIECES = {"states": states, "population": population, "family": family, "table": table}
+
+if __name__ == "__main__":
+    PIECES[sys.argv[1]](*sys.argv[2:])

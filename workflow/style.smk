@@ -1,0 +1,71 @@
+# Answers in a user's style: PROPER and its rivals in the upper blocks of SmolLM2. Every family of
+# methods is a job of its own, so an interrupted run goes on where it stopped.
+#     snakemake --snakefile workflow/style.smk --config source=FOLDER_OF_TEXTS
+import sys
+
+sys.path.insert(0, "workflow")
+from rooms import needs
+
+PYTHON = sys.executable
+WORK = config.get("work", "build/style")
+OUT = config.get("out", "figures")
+SOURCE = config.get("source") or "public"
+FAMILIES = ["PROPER", "crowd", "true groups", "base"]  # the longest first
+CODE = needs("workflow/style.py")
+RUN = f"OMP_NUM_THREADS={{threads}} {PYTHON} workflow/style.py"
+FILES = [f"{WORK}/{family}.json".replace(" ", "_") for family in FAMILIES]
+
+
+rule table:
+    input:
+        CODE,
+        families=FILES,
+    output:
+        f"{OUT}/style.csv",
+        f"{OUT}/style_texts.csv",
+    shell:
+        f"{RUN} table {{input.families}} {{output}}"
+
+
+rule states:
+    input:
+        CODE,
+    output:
+        f"{WORK}/states.done",
+    threads: 2
+    benchmark:
+        f"{WORK}/states.tsv"
+    shell:
+        f"{RUN} states {{SOURCE:q}} {{output}}"
+
+
+rule population:
+    input:
+        CODE,
+        f"{WORK}/states.done",
+    output:
+        f"{WORK}/population.safetensors",
+    threads: 2
+    benchmark:
+        f"{WORK}/population.tsv"
+    shell:
+        f"{RUN} population {{SOURCE:q}} {{output}}"
+
+
+for place, family in enumerate(FAMILIES):
+
+    rule:
+        name:
+            f"family_{place}"
+        input:
+            CODE,
+            population=f"{WORK}/population.safetensors",
+        output:
+            FILES[place],
+        benchmark:
+            FILES[place].replace(".json", ".tsv")
+        priority: len(FAMILIES) - place
+        params:
+            family=family,
+        shell:
+            f"{RUN} family {{SOURCE:q}} {{params.family:q}} {{input.population}} {{output}}"
