@@ -203,3 +203,13 @@ def test_new_users_take_stage_2s_routes_before_stage_3_2s(items, routes):
     for name, layer in one.layers.items():
         assert torch.equal(layer.personal.B, two.layers[name].personal.B)
     assert all(layer.router is two.rerouters[name] for name, layer in two.layers.items())
+
+
+def test_persons_may_start_otherwise_than_groups(items):
+    recipe = replace(QUICK, start="random", person_start="informed")
+    tuned = fit(tail(), items, recipe)
+    for layer in tuned.layers.values():
+        assert not torch.equal(layer.experts.A[0], layer.experts.A[1])  # each its own draw
+    starts = tuned.starts["gate_proj"]
+    assert starts.shape == (recipe.person.rank, tuned.layers["gate_proj"].base.in_features)
+    assert not fit(tail(), items, replace(QUICK, start="random")).starts

@@ -11,6 +11,7 @@ from lore_core.tools import checks
 
 ROUTES = ("posterior", "published", "hard", "uniform", "given")
 STAGES = ("population", "group", "person", "reroute")  # as they follow one another
+STARTS = ("random", "informed")
 READS = ("both", "input", "user")
 
 
@@ -85,6 +86,7 @@ class Recipe:
         average: whether the experts' sum is divided by M, as published.
         start: where adapters start: A "random", as usual, or "informed" by directions in which
             users differ. B is 0.
+        person_start: the same for the adapters of persons; None is as `start`.
         penalty: weight c of the published constraint that sharpens routes; 0 for none.
         gradient: "live", or "detached" as published, where the constraint has no gradient.
         reroute_start: the stage 3.2 router starts "random", as published, or at the least-squares
@@ -108,6 +110,7 @@ class Recipe:
     user_start: str = "random"
     average: bool = False
     start: str = "informed"
+    person_start: str | None = None
     penalty: float = 0.0
     gradient: str = "live"
     reroute_start: str = "fitted"
@@ -121,7 +124,9 @@ class Recipe:
         checks.one_of("softmax", self.softmax, ("single", "double"))
         checks.one_of("reads", self.reads, READS)
         checks.one_of("user_start", self.user_start, ("random", "means"))
-        checks.one_of("start", self.start, ("random", "informed"))
+        checks.one_of("start", self.start, STARTS)
+        if self.person_start is not None:
+            checks.one_of("person_start", self.person_start, STARTS)
         checks.one_of("gradient", self.gradient, ("live", "detached"))
         checks.one_of("reroute_start", self.reroute_start, ("random", "fitted"))
         checks.flag("average", self.average)

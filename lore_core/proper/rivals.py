@@ -30,6 +30,7 @@ AS_BUILT = replace(
     softmax="double",
     average=True,
     start="random",
+    person_start="informed",  # the router is in question, and our rate is for that start
 )
 
 # Name of the family -> its recipe.

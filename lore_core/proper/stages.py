@@ -36,7 +36,8 @@ def group(
 ) -> None:
     """Stage 2: M experts, and how users come to them."""
     recipe = tuned.recipe
-    starts, routers = starts_of(tuned, items, stage.rank), routers_of(tuned, items, source, given)
+    starts = starts_of(tuned, items, stage.rank, recipe.start)
+    routers = routers_of(tuned, items, source, given)
     for name, layer in tuned.layers.items():
         layer.experts = many(layer, recipe.n_experts, stage, source, starts.get(name))
         layer.router, layer.average, layer.dropout = routers[name], recipe.average, stage.dropout
@@ -50,7 +51,8 @@ def group(
 def person(tuned: Tuned, items: Items, stage: Stage, source: torch.Generator) -> None:
     """Stage 3.1: one adapter for each user."""
     if not tuned.starts:
-        tuned.starts = starts_of(tuned, items, stage.rank)
+        start = tuned.recipe.person_start or tuned.recipe.start
+        tuned.starts = starts_of(tuned, items, stage.rank, start)
     for name, layer in tuned.layers.items():
         layer.personal = many(layer, items.n_users, stage, source, tuned.starts.get(name))
         layer.dropout = stage.dropout
@@ -126,9 +128,9 @@ def penalty_of(tuned: Tuned) -> Callable[[], Tensor] | None:
     return lambda: constraint(injected.shares().values(), who.counted, c, detached)
 
 
-def starts_of(tuned: Tuned, items: Items, r: int) -> dict[str, Tensor]:
-    """Of each layer the rows (r, i) in which A starts, where the recipe wants them informed."""
-    if tuned.recipe.start == "random":
+def starts_of(tuned: Tuned, items: Items, r: int, start: str) -> dict[str, Tensor]:
+    """Of each layer the rows (r, i) in which A starts, where they are to be informed."""
+    if start == "random":
         return {}
     residual = tuned.residual(items)
     if residual is None:
