@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import product
 
 import hub_files
 import nbformat
@@ -35,8 +36,8 @@ def workers(cache):
     texts = twelve_questions.read()
     rows = []
     for number, (post, pair) in enumerate(texts.groupby("prompt").response):
-        for worker in range(24):
-            two = sorted(pair.sample(2, random_state=100 * number + worker), key=len)
+        for worker, turn in product(range(24), range(2)):
+            two = sorted(pair.sample(2, random_state=100 * number + worker + 50 * turn), key=len)
             info = {"id": f"t3_{number}", "post": post}
             name = f"worker {worker}"
             rows.append(hub_files.comparison(name, worker % 2, texts=two, info=info))

@@ -3,8 +3,9 @@
     compare.py FOLDER      FOLDER/figures/*.json against figures/*.json, for every lesson
 
 Two numbers are the same when they differ by at most 0.02, or by 1 % of the committed one: another
-processor adds up in another order, and what is trained passes that on. Text and names have to be
-equal. Nothing here imports torch, so that it starts at once.
+processor adds up in another order, and what is trained passes that on. A few figures show what
+hangs on a close choice, and have a bound of their own. Text and names have to be equal. Nothing
+here imports torch, so that it starts at once.
 """
 
 import json
@@ -16,6 +17,9 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 LESSONS = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
 ABSOLUTE, RELATIVE = 0.02, 0.01
+# Where training ends in one of two places that are nearly as good, rounding decides which: seen
+# with MKL's code for AVX-512 and its compatible one, 0.16 and 0.022 apart.
+LOOSER = {"12_likes": 0.2, "05_live": 0.03}
 SAME = "as committed"
 
 
@@ -36,15 +40,16 @@ def differences(fresh: object, committed: object) -> list[tuple[float, str]]:
         drawn = new.get(place, "missing")
         committed_one = old.get(place, "nothing")
         words = f"{place} is {drawn!s:.40}, committed {committed_one!s:.40}"
-        found.append((distance(drawn, committed_one), words))
+        bound = LOOSER.get(place.split(" / ")[0], ABSOLUTE)
+        found.append((distance(drawn, committed_one, bound), words))
     return sorted((one for one in found if one[0] > 0), key=lambda one: -one[0])
 
 
-def distance(fresh: Any, committed: Any) -> float:
+def distance(fresh: Any, committed: Any, bound: float = ABSOLUTE) -> float:
     """Between two leaves: 0 if they count as the same, infinite if they are not both numbers."""
     if type(fresh) in (int, float) and type(committed) in (int, float):
         size = abs(fresh - committed)
-        if size <= max(ABSOLUTE, RELATIVE * abs(committed)):
+        if size <= max(bound, RELATIVE * abs(committed)):
             return 0
         return math.inf if math.isnan(size) else size
     return 0 if type(fresh) is type(committed) and fresh == committed else math.inf
