@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import cache
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -125,21 +126,25 @@ def closed(given: Given) -> Iterator[tuple[str, Tensor]]:
     task = given.task
     middle = task.target[task.seen_history].median() if task.ordered else most_frequent(task)
     yield "the same answer always", errors(task, middle.expand(len(task.test)))
-    train, test = (mask(len(task), rows) for rows in (task.history, task.test))
-    target = torch.tensor(task.values)[task.target] if task.ordered else task.target
-    items = ridge_ladders.checked(
-        given.state[task.response],
-        target,
-        task.user,
-        task.group,
-        train,
-        test,
-        task.n_users,
-        int(task.group.max()) + 1,
-        task.ordered,
-    )
+    items = ridge_ladders.checked(**as_regression(given))
     for name, score in ridge_ladders.scores(items, task.n_users, task.ordered, RIDGES).items():
         yield f"ridge: {name}", score if task.ordered else 1 - score
+
+
+def as_regression(given: Given) -> dict[str, Any]:
+    """A task as ridge regressions are given it: histories to learn from, test items to answer."""
+    task = given.task
+    return {
+        "state": given.state[task.response],
+        "target": torch.tensor(task.values)[task.target] if task.ordered else task.target,
+        "user": task.user,
+        "group": task.group,
+        "train": mask(len(task), task.history),
+        "test": mask(len(task), task.test),
+        "n_users": task.n_users,
+        "n_groups": int(task.group.max()) + 1,
+        "ordered": task.ordered,
+    }
 
 
 def mask(n: int, rows: Tensor) -> Tensor:
@@ -248,7 +253,7 @@ def gate(seeds: Sequence[int] = THROWN_AWAY) -> pd.DataFrame:
     """
     found = []
     for task, seed in product(TASKS, seeds):
-        rows = headroom_of(given(task, seed), draws.generator(seed))
+        rows = headroom(**as_regression(given(task, seed)), generator=draws.generator(seed))
         found.append(rows.assign(task=task, seed=seed))
     columns = ["task", "seed", *found[0].columns.drop(["task", "seed"])]
     return pd.concat(found)[columns].fillna(0.0)  # the population stands on nothing: no gain
@@ -264,24 +269,6 @@ def gate_page(seeds: Sequence[int] = THROWN_AWAY) -> str:
         page = part.pivot_table("mean", "level", "history", observed=True).round(3).to_string()
         found.append(f"\n{task}: {metric}\n{page}")
     return "\n".join(found)
-
-
-def headroom_of(given: Given, source: torch.Generator) -> pd.DataFrame:
-    """`headroom` of a task."""
-    task = given.task
-    target = torch.tensor(task.values)[task.target] if task.ordered else task.target
-    return headroom(
-        given.state[task.response],
-        target,
-        task.user,
-        task.group,
-        mask(len(task), task.history),
-        mask(len(task), task.test),
-        task.n_users,
-        int(task.group.max()) + 1,
-        source,
-        task.ordered,
-    )
 
 
 def read(path: Path | str = FILE) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from lore_core.evaluation.block_ridge import Level, features, level, predict
+from lore_core.tasks.metrics import by_user
 from lore_core.tools import checks
 
 LADDERS = {
@@ -67,9 +68,7 @@ def score(predicted: Tensor, given: Items, ordered: bool) -> Tensor:
 
 def user_means(values: Tensor, given: Items, n_users: int) -> Tensor:
     """Mean over each user's test items, (N,)."""
-    user = given.blocks["user"][given.test]
-    sums = values.new_zeros(n_users).index_add_(0, user, values)
-    return sums / user.bincount(minlength=n_users)
+    return by_user(values, given.blocks["user"][given.test], n_users)
 
 
 def checked(

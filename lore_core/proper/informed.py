@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lore_core.proper.mixture import places
+from lore_core.tools.ragged import rows_of
 
 
 def directions(inputs: Tensor, residual: Tensor, user: Tensor, n_users: int, r: int) -> Tensor:
@@ -29,7 +29,7 @@ def directions(inputs: Tensor, residual: Tensor, user: Tensor, n_users: int, r: 
     """
     centre = inputs.mean(0)
     centred = without(inputs - centre, centre)
-    wishes = [user_wish(centred[rows], residual[rows]) for rows in places(user, n_users)]
+    wishes = [user_wish(centred[rows], residual[rows]) for rows in rows_of(user, n_users)]
     _, _, rows = torch.linalg.svd(torch.cat(wishes), full_matrices=False)
     rows = torch.nn.functional.pad(rows[:r], (0, 0, 0, max(0, r - len(rows))))
     return rows / (centred @ rows.T).std(0).clamp(min=1e-6)[:, None]

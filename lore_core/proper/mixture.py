@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from lore_core.tools import draws
+from lore_core.tools.ragged import rows_of
 
 SMALLEST = 1e-3  # variance of the noise, where a group fits perfectly
 
@@ -38,7 +39,7 @@ class Moments:
     @classmethod
     def of(cls, features: Tensor, values: Tensor, user: Tensor, n_users: int) -> Moments:
         """The sums of features (n, p) and values (n, c)."""
-        x, y, rows = features.double(), values.double(), places(user, n_users)
+        x, y, rows = features.double(), values.double(), rows_of(user, n_users)
         return cls(
             torch.stack([x[own].T @ x[own] for own in rows]),
             torch.stack([x[own].T @ y[own] for own in rows]),
@@ -132,9 +133,3 @@ def first(moments: Moments, n_groups: int, source: torch.Generator) -> Tensor:
     """A random grouping: every user goes to one group, (N, M)."""
     group = draws.order(source, len(moments.count)) % n_groups
     return torch.nn.functional.one_hot(group, n_groups).double()
-
-
-def places(user: Tensor, n_users: int) -> list[Tensor]:
-    """The rows of each user."""
-    order = user.argsort(stable=True)
-    return list(order.split(user.bincount(minlength=n_users).tolist()))

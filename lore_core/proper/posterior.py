@@ -12,10 +12,11 @@ from torch.nn.functional import one_hot, pad
 
 from lore_core.proper import mixture
 from lore_core.proper.informed import user_wish, without
-from lore_core.proper.mixture import Moments, places
+from lore_core.proper.mixture import Moments
 from lore_core.proper.tuned import Tuned, keeping
 from lore_core.tasks.items import Items
 from lore_core.tools import checks, draws
+from lore_core.tools.ragged import rows_of
 
 FEATURES = 30  # principal components that the first grouping reads
 RIDGE = 3.0  # its pull towards 0, in items
@@ -108,7 +109,7 @@ def features(inputs: Tensor) -> Tensor:
 def clustered(x: Tensor, y: Tensor, items: Items, n_groups: int, source: torch.Generator) -> Tensor:
     """k-means groups of the users' ridge regressions, (N,)."""
     wishes = torch.stack(
-        [user_wish(x[rows], y[rows]).flatten() for rows in places(items.user, items.n_users)]
+        [user_wish(x[rows], y[rows]).flatten() for rows in rows_of(items.user, items.n_users)]
     )
     return nearest(wishes, n_groups, source)
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from lore_core.tasks.items import Labelled
+from lore_core.tasks.metrics import by_user
 from lore_core.tasks.task import Task
 from lore_core.tools import checks
 
@@ -96,6 +97,4 @@ def errors(task: Task, labels: Tensor, part: str = "test") -> Tensor:
         wrong = (number[given] - number[wanted]).abs()
     else:
         wrong = (given != wanted).float()
-    user = task.user[rows]
-    total = torch.zeros(task.n_users).index_add_(0, user, wrong.float())
-    return total / user.bincount(minlength=task.n_users)
+    return by_user(wrong, task.user[rows], task.n_users)

@@ -21,10 +21,15 @@ def padded(user: Tensor, n_users: int) -> tuple[Tensor, Tensor]:
         them exist. n is the largest number of entries of a user; empty places hold 0.
     """
     counts = user.bincount(minlength=n_users)
-    rows = user.argsort(stable=True).split(counts.tolist())
-    positions = pad_sequence(list(rows), batch_first=True)
+    positions = pad_sequence(rows_of(user, n_users), batch_first=True)
     mask = torch.arange(positions.shape[1], device=user.device) < counts[:, None]
     return positions, mask
+
+
+def rows_of(user: Tensor, n_users: int) -> list[Tensor]:
+    """The positions of each user's entries, in their order; arguments as in `padded`."""
+    counts = user.bincount(minlength=n_users)
+    return list(user.argsort(stable=True).split(counts.tolist()))
 
 
 def random_places(user: Tensor, n_users: int, generator: torch.Generator) -> Tensor:
