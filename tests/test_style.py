@@ -12,7 +12,7 @@ import torch
 from tiny_models import WORDS, llama
 from worlds import toy_responses
 
-from lore_core.evaluation import small_tables, style_rows
+from lore_core.evaluation import small_tables, style_rows, style_table
 from lore_core.evaluation.style_study import merged, study
 from lore_core.language_model import causal
 from lore_core.language_model.whole import Entering
@@ -172,7 +172,7 @@ def found(place, task):
 
 
 def test_every_method_is_measured_on_every_test_item(found, task):
-    assert set(found.method) == set(style_rows.METHODS)
+    assert set(found.method) == set(style_table.METHODS)
     assert (found.groupby("method").size() == len(task.test)).all()
     assert found.drop(columns=["text", *KINDS]).notna().all(axis=None)
     answered = found[found.text.notna()]
@@ -195,9 +195,9 @@ def test_weights_after_stage_1_give_the_same_model_again(found, made):
 
 
 def test_the_table_means_users_and_measures_gains_from_the_population(found, tmp_path):
-    small_tables.write(style_rows.table(found), tmp_path / "style.csv")
-    table = style_rows.read(tmp_path / "style.csv").set_index(["method", "measure"])
-    assert len(table) == len(style_rows.METHODS) * 3
+    small_tables.write(style_table.table(found), tmp_path / "style.csv")
+    table = style_table.read(tmp_path / "style.csv").set_index(["method", "measure"])
+    assert len(table) == len(style_table.METHODS) * 3
     for measure in (style_rows.BITS, *KINDS):
         means = found.groupby(["method", "user"])[measure].mean().groupby("method").mean()
         row, base = table.loc[("PROPER", measure)], means["population"]
@@ -212,7 +212,7 @@ def test_four_texts_are_shown_of_users_of_two_groups(found, task, tmp_path):
     style_rows.write(tmp_path / "rows.json", found)
     again = style_rows.gathered([tmp_path / "rows.json"])
     pd.testing.assert_frame_equal(again, found, check_dtype=False)
-    texts = style_rows.shown(task, again)
+    texts = style_table.shown(task, again)
     assert texts.method.tolist() == ["no tuning", "PROPER"] * 2
     assert texts.group.nunique() == texts.user.nunique() == 2
     assert texts.history.max() == task.lengths.max()
@@ -227,9 +227,9 @@ def test_the_pieces_fit_together():
     assert {"family_3", "population", "states", "table"} <= set((ran.stdout + ran.stderr).split())
 
 
-@pytest.mark.skipif(not style_rows.FILE.is_file(), reason="not computed yet")
+@pytest.mark.skipif(not style_table.FILE.is_file(), reason="not computed yet")
 def test_the_committed_table_is_whole():
-    table = style_rows.read()
-    assert set(table.method) == set(style_rows.METHODS)
-    assert math.prod(table[key].nunique() for key in style_rows.KEYS) == len(table)
+    table = style_table.read()
+    assert set(table.method) == set(style_table.METHODS)
+    assert math.prod(table[key].nunique() for key in style_table.KEYS) == len(table)
     assert len(pd.read_csv(FIGURES / "style_texts.csv")) == 4

@@ -15,7 +15,7 @@ from pathlib import Path
 from lore_core.datasets import alpaca_eval
 from lore_core.datasets.build.alpaca_eval import CACHE, SUMS
 from lore_core.datasets.build.texts import GENERATORS, bring
-from lore_core.evaluation import small_tables, style_rows
+from lore_core.evaluation import small_tables, style_rows, style_table
 from lore_core.evaluation.style_study import Study, merged, study
 from lore_core.language_model import causal
 from lore_core.language_model.weights import FOLDER
@@ -65,8 +65,8 @@ def table(*files_and_outs: str) -> None:
     """The table of all methods, and four texts."""
     *files, out, texts = files_and_outs
     found = style_rows.gathered(files)
-    small_tables.write(style_rows.table(found), out)
-    small_tables.write(style_rows.shown(task(), found), texts)
+    small_tables.write(style_table.table(found), out)
+    small_tables.write(style_table.shown(task(), found), texts)
 
 
 PIECES = {"states": states, "population": population, "family": family, "table": table}
