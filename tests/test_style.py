@@ -9,71 +9,40 @@ from importlib.util import find_spec
 import pandas as pd
 import pytest
 import torch
-from tiny_models import WORDS, llama
-from worlds import toy_responses
+from style_world import PANEL, QUICK, RECIPE, RESPONSES, drawn, quick, read, tiny, vectors
 
-from lore_core.evaluation import small_tables, style_rows, style_table
-from lore_core.evaluation.style_study import merged, study
+from lore_core.evaluation import (
+    small_tables,
+    style_history,
+    style_rows,
+    style_table,
+    style_xlora,
+)
+from lore_core.evaluation.style_study import merged
 from lore_core.language_model import causal
 from lore_core.language_model.whole import Entering
-from lore_core.proper import fit, plan
-from lore_core.proper.recipe import Stage
-from lore_core.tasks import Panel, style
+from lore_core.proper import fit
 from lore_core.tasks.rouge import KINDS
 from lore_core.tasks.texts import Texts
 from lore_core.tasks.texts_above import TextsAbove
-from lore_core.tasks.traits import DECODABLE
 from lore_core.tools.paths import FIGURES, ROOT
 
 pytestmark = pytest.mark.skipif(not find_spec("transformers"), reason="needs the extra `hub`")
-PANEL = Panel(6, 0, 2, shortest=3, longest=5, n_validation=0, n_test=5)
-EACH = 4  # responses to an instruction
-INSTRUCTIONS = [" ".join([WORDS[row % 10]] * (1 + row % 4)) + " one" for row in range(40)]
-RESPONSES = [" ".join(WORDS[c : c + 3]) for _ in INSTRUCTIONS for c in range(EACH)]
-QUICK = Stage(rank=2, learning_rate=0.01, passes=3, batch=8)
-RECIPE = replace(
-    plan.OURS,
-    population=QUICK,
-    group=replace(QUICK, passes=2),
-    person=Stage(rank=2, learning_rate=0.05, passes=3, optimizer="sgd", batch=None, warm_up=0),
-    n_experts=2,
-    rounds=2,
-)
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("models")
-    sizes = {"hidden_size": 32, "intermediate_size": 48, "initializer_range": 0.2}
-    llama(folder / "tiny", layers=3, **sizes)
-    return folder
+    return tiny(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture(scope="module")
 def task():
-    responses = toy_responses(n_prompts=40, n_candidates=EACH, n_features=9, n_traits=7)
-    return style.make(replace(responses, trait_names=DECODABLE), 0, PANEL)
+    return drawn()
 
 
 @pytest.fixture
 def made(place, task):
     return read(place, task)
-
-
-def read(place, task):
-    """The task as a fresh model reads it; of an answer two words are kept."""
-    model, tokenizer = causal.load(place / "tiny", device="cpu")
-    texts = (INSTRUCTIONS, RESPONSES)
-    return study(task, model, tokenizer, *texts, place / "states", block=1, answer=2)
-
-
-def quick():
-    """The families of the table, quickly trained."""
-    found = {}
-    for name, (recipe, names) in style_rows.FAMILIES.items():
-        own = {stage: getattr(RECIPE, stage) for stage in recipe.stages if getattr(RECIPE, stage)}
-        found[name] = (replace(recipe, n_experts=2, rounds=2, **own), names)
-    return found
 
 
 def whole_texts(made):
@@ -160,13 +129,19 @@ def test_everybody_is_answered_by_their_own_adapter(made):
 
 
 @pytest.fixture(scope="module")
-def found(place, task):
+def found(place, task, tmp_path_factory):
     """The rows of all families, each from a fresh model."""
     tuned = style_rows.population(read(place, task), RECIPE)
     weights, rows = merged(tuned), []
     for family in style_rows.FAMILIES:
         given = None if family == "base" else weights
         rows.append(style_rows.items(read(place, task), family, given, families=quick()))
+    for method in style_history.METHODS:
+        rows.append(style_history.items(read(place, task), vectors(task), method))
+    folder = tmp_path_factory.mktemp("adapters") / "experts"
+    style_xlora.experts(read(place, task), weights, folder, recipe=RECIPE)
+    mixed = style_xlora.fit(read(place, task), weights, sorted(folder.iterdir()))
+    rows.append(style_xlora.items(mixed))
     assert tuned.curves["population"][-1] < tuned.curves["population"][0]
     return pd.concat(rows, ignore_index=True)
 
@@ -224,7 +199,8 @@ def test_the_pieces_fit_together():
     work = ["--config", "work=build/no_such_style", "out=build/no_such_style"]
     ran = subprocess.run([*told, *work], cwd=ROOT, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
-    assert {"family_3", "population", "states", "table"} <= set((ran.stdout + ran.stderr).split())
+    rules = {"family_3", "population", "states", "history", "experts", "xlora", "table"}
+    assert rules <= set((ran.stdout + ran.stderr).split())
 
 
 @pytest.mark.skipif(not style_table.FILE.is_file(), reason="not computed yet")

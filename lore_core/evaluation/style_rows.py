@@ -18,7 +18,7 @@ from lore_core.proper import plan
 from lore_core.proper.fit import complete
 from lore_core.proper.recipe import Recipe, Stage
 from lore_core.proper.tuned import Tuned
-from lore_core.tasks import style
+from lore_core.tasks import Task, style
 from lore_core.tasks.rouge import rouge
 from lore_core.tools.files import whole
 
@@ -113,15 +113,31 @@ def stages(
 
 def measured(study: Study, tuned: Tuned, user: Tensor) -> pd.DataFrame:
     """All measures of the test items, read and answered as if by some users (k,)."""
-    task, test = study.task, study.task.test
-    place = torch.cat([torch.arange(int(n)) for n in task.user[test].bincount()])
-    spoken = place < SPOKEN
-    rows = test[spoken]
-    texts = study.answers(tuned, rows, user[spoken], TOKENS)
-    read = {"user": task.user[test], "item": test, BITS: study.bits_per_byte(tuned, test, user)}
-    scores = rouge(texts, [study.wanted[row] for row in rows.tolist()])
-    heard = {name: column.tolist() for name, column in scores.items()} | {"text": texts}
-    answered = pd.DataFrame(heard, index=spoken.nonzero().flatten().tolist())
+    test, mask = study.task.test, spoken(study.task)
+    texts = study.answers(tuned, test[mask], user[mask], TOKENS)
+    return frame(study, study.bits_per_byte(tuned, test, user), texts)
+
+
+def spoken(task: Task) -> Tensor:
+    """Which test items are answered, (k,) booleans: each user's first ones."""
+    counts = task.user[task.test].bincount()
+    return torch.cat([torch.arange(int(n)) for n in counts]) < SPOKEN
+
+
+def frame(study: Study, bits: Tensor, texts: Sequence[str]) -> pd.DataFrame:
+    """A row for each test item, of all measures.
+
+    Args:
+        study: whose task it is.
+        bits: (k,) per byte, of every test item.
+        texts: the answers to those that `spoken` names.
+    """
+    task, mask = study.task, spoken(study.task)
+    test = task.test
+    read = {"user": task.user[test], "item": test, BITS: bits}
+    scores = rouge(texts, [study.wanted[row] for row in test[mask].tolist()])
+    heard = {name: column.tolist() for name, column in scores.items()} | {"text": list(texts)}
+    answered = pd.DataFrame(heard, index=mask.nonzero().flatten().tolist())
     return pd.DataFrame({name: column.tolist() for name, column in read.items()}).join(answered)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from lore_core.evaluation import small_tables
+from lore_core.evaluation import small_tables, style_history, style_xlora
 from lore_core.evaluation.bootstrap import bootstrap, lead
 from lore_core.evaluation.style_rows import BASE, BITS, CONTROL, FAMILIES, POPULATION
 from lore_core.tasks import Task
@@ -19,7 +19,12 @@ from lore_core.tools import draws
 from lore_core.tools.paths import FIGURES
 
 MEASURES = {BITS: -1.0, **dict.fromkeys(KINDS, 1.0)}  # -1 where less is better
-METHODS = (*(name for _, names in FAMILIES.values() for name in names.values()), CONTROL)
+METHODS = (
+    *(name for _, names in FAMILIES.values() for name in names.values()),
+    CONTROL,
+    *style_history.METHODS,
+    style_xlora.METHOD,
+)
 
 FILE = FIGURES / "style.csv"
 TEXTS = FIGURES / "style_texts.csv"
