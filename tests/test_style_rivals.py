@@ -92,6 +92,16 @@ def test_an_answer_is_read_and_given_behind_the_history(made, task):
     assert found["text"] == by_hand(made, made.model, head)
 
 
+def test_losses_are_those_of_the_whole_model_whatever_stands_beside_a_chat(made, task):
+    rows = task.test[:9].tolist()
+    prompts = [style_history.chat(made, [row - 1], row) for row in rows]
+    wanted, ended = ([texts[row] for row in rows] for texts in (made.wanted, made.ended))
+    chats = causal.said(made.tokenizer, prompts, wanted, ended)
+    expected = -causal.log_likelihoods(made.model, chats).float()
+    found = style_history.losses(made.model, chats)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
 def test_the_control_reads_something_else(made, task):
     own, other = (style_history.items(made, vectors(task), method) for method in (OWN, OTHER))
     assert (own[style_rows.BITS] != other[style_rows.BITS]).mean() > 0.9

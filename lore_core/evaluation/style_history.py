@@ -9,17 +9,26 @@ Shapes: n items of the task, h of them in a history, d features of a vector.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pandas as pd
+import torch
 from torch import Tensor
 from torch.nn.functional import normalize
+from torch.nn.utils.rnn import pad_sequence
 
 from lore_core.evaluation.style_rows import TOKENS, frame, spoken
 from lore_core.evaluation.style_study import Study
 from lore_core.language_model import causal, greedy
+from lore_core.language_model.batches import batches
+from lore_core.language_model.chat import Turn
 from lore_core.language_model.messages import Message, Prompt
+from lore_core.tasks.texts_above import answer_losses
 from lore_core.tools import checks
 
 TURNS = 3  # items of a history in a prompt
+BUDGET = 2048  # tokens that are read at once
 # Name in the table -> how many users further its owner is.
 METHODS = {"history in the prompt": 0, "another user's history in the prompt": 1}
 
@@ -56,11 +65,27 @@ def items(study: Study, vectors: Tensor, method: str) -> pd.DataFrame:
 
 def answered(study: Study, chats: list[Prompt]) -> pd.DataFrame:
     """All measures of the test items, each under a prompt of its own."""
-    model, tokenizer, test = study.model, study.tokenizer, study.task.test.tolist()
-    wanted, ended = ([texts[row] for row in test] for texts in (study.wanted, study.ended))
-    bits = causal.bits_per_byte(model, tokenizer, chats, wanted, ended)
+    test = study.task.test
+    wanted, ended = ([texts[row] for row in test.tolist()] for texts in (study.wanted, study.ended))
+    turns = causal.said(study.tokenizer, chats, wanted, ended)
     asked = [chats[place] for place in spoken(study.task).nonzero().flatten().tolist()]
-    return frame(study, bits, greedy.answers(model, tokenizer, asked, TOKENS))
+    texts = greedy.answers(study.model, study.tokenizer, asked, TOKENS)
+    return frame(study, study.per_byte(losses(study.model, turns), test), texts)
+
+
+@torch.no_grad()
+def losses(model: Any, chats: Sequence[Turn]) -> Tensor:
+    """−log p of every chat's answer, (k,): `causal.log_likelihoods`, one and a half times as fast.
+
+    Most of what is read here is no answer, and does not meet the head.
+    """
+    found = torch.zeros(len(chats))
+    for rows in batches([chat.stop for chat in chats], BUDGET):
+        some = [chats[row] for row in rows]
+        ids = pad_sequence([torch.tensor(chat.ids) for chat in some], batch_first=True)
+        read = model.base_model(input_ids=ids.to(model.device), use_cache=False)
+        found[rows] = answer_losses(model.lm_head, read.last_hidden_state, some)
+    return found
 
 
 def history(study: Study, row: int, further: int) -> Tensor:
