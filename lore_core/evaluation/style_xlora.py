@@ -26,6 +26,7 @@ from lore_core.tasks.texts_above import TextsAbove
 from lore_core.tools import draws
 
 METHOD = "X-LoRA over the same experts"
+ROWS = 16  # answers at a time; all is read again at each step, so padding is dear
 # Rate and batch of the authors' example (github.com/EricLBuehler/xlora, examples/train.ipynb, which
 # has five passes); as many passes as the experts had.
 CLASSIFIER = Stage(learning_rate=1e-4, passes=RECIPE.rounds, batch=1)
@@ -73,7 +74,7 @@ class Mixed:
 
     def answers(self, asked: Sequence[str], n_tokens: int) -> list[str]:
         """The greedy answer to each instruction."""
-        return greedy.answers(self.speaking, self.study.tokenizer, asked, n_tokens)
+        return greedy.answers(self.speaking, self.study.tokenizer, asked, n_tokens, ROWS)
 
 
 def fit(
