@@ -28,7 +28,6 @@ def descend(
     penalty: Callable[[], Tensor] | None = None,
     together: int = 1024,
     after_pass: Callable[[], object] = lambda: None,
-    undecayed: Sequence[nn.Parameter] = (),
 ) -> list[float]:
     """Train some weights; nothing else moves.
 
@@ -42,13 +41,12 @@ def descend(
         penalty: is added to each step's loss, after the losses were computed.
         together: items that are in memory at once; a step with more adds up their gradients.
         after_pass: is called after each pass.
-        undecayed: those of the weights that the pace's weight decay leaves alone.
 
     Returns:
         The mean loss of each pass, before its steps.
 
     Raises:
-        FloatingPointError: a loss is NaN or infinite; says at which step of which pace.
+        FloatingPointError: a loss is NaN or infinite; says at which step of which stage.
     """
     n = len(user)
     if n == 0 or pace.passes == 0:
@@ -57,7 +55,7 @@ def descend(
         weight.requires_grad_(True)
     size = n if pace.batch is None else pace.batch
     steps = pace.passes * math.ceil(n / size)
-    optimizer = optimizer_of(pace, weights, undecayed)
+    optimizer = optimizer_of(pace, weights)
     schedule = Schedule(steps, warmup=min(1.0, pace.warm_up / steps), cosine=True)
     rate = schedule.scheduler(optimizer)
     curve, counts = [], item_weights(user, pace)
@@ -117,15 +115,9 @@ def batches(n: int, size: int | None, source: torch.Generator) -> Iterator[Tenso
         yield from draws.order(source, n).split(size)
 
 
-def optimizer_of(
-    pace: Pace, weights: Sequence[nn.Parameter], undecayed: Sequence[nn.Parameter] = ()
-) -> Optimizer:
+def optimizer_of(pace: Pace, weights: Sequence[nn.Parameter]) -> Optimizer:
     """torch's optimiser of a pace."""
-    spared = {id(weight) for weight in undecayed}
-    decayed = [weight for weight in weights if id(weight) not in spared]
-    groups = [{"params": decayed, "weight_decay": pace.weight_decay}]
-    if spared:
-        groups.append({"params": list(undecayed), "weight_decay": 0.0})
+    rate, decay = pace.learning_rate, pace.weight_decay
     if pace.optimizer == "adam":
-        return AdamW(groups, lr=pace.learning_rate)
-    return SGD(groups, lr=pace.learning_rate, momentum=MOMENTUM)
+        return AdamW(weights, lr=rate, weight_decay=decay)
+    return SGD(weights, lr=rate, momentum=MOMENTUM, weight_decay=decay)
