@@ -30,7 +30,7 @@ from lore_core.datasets import download
 from lore_core.decisions import laplace, posterior, questions
 from lore_core.decisions.best_of_n import best_of_n
 from lore_core.decisions.cloud import Cloud
-from lore_core.evaluation import asking, calibration, question_rows, style_study
+from lore_core.evaluation import asking, calibration, question_rows, style_history, style_study
 from lore_core.evaluation.alignment import alignment
 from lore_core.evaluation.benchmark import Benchmark
 from lore_core.evaluation.bootstrap import bootstrap, lead, share
@@ -46,6 +46,7 @@ from lore_core.evaluation.utility import true_utility
 from lore_core.language_model.chat import Turn
 from lore_core.language_model.generate import check_weights
 from lore_core.language_model.steer import drawn, tilted
+from lore_core.language_model.xlora import with_xlora
 from lore_core.methods import (
     PAL,
     VPL,
@@ -1751,3 +1752,25 @@ def test_a_wrong_study_of_style_is_refused(change, message):
     test_it_is_refused_and_said_what_was_expected(
         lambda: style_study.study(**given | change), message
     )
+
+
+def in_prompts(**change):
+    """The style task with histories in its prompts, of two items."""
+    given = {"vectors": normal(2, 3), "method": "history in the prompt"} | change
+    rows = torch.tensor([0, 2])
+    task = Task([0, 0], rows, rows, [0, 2], torch.tensor([False]), [0])
+    study = style_study.Study(task, None, None, ["a", "b"], ["c", "d"], [True, True], None, 0)
+    return style_history.items(study, **given)
+
+
+NO_RIVAL = {
+    "a vector missing": (lambda: in_prompts(vectors=normal(1, 3)), "vectors has 1 rows"),
+    "a vector with NaN": (lambda: in_prompts(vectors=normal(2, 3) * NAN), "vectors has NaN"),
+    "nobody's history": (lambda: in_prompts(method="no history"), "method is 'no history'"),
+    "no adapter to mix": (lambda: with_xlora(None, [], random(0)), "the number of folders is 0"),
+}
+
+
+@pytest.mark.parametrize(("call", "message"), NO_RIVAL.values(), ids=NO_RIVAL)
+def test_a_wrong_rival_in_the_study_of_style_is_refused(call, message):
+    test_it_is_refused_and_said_what_was_expected(call, message)
