@@ -14,6 +14,7 @@ from lore_core.tools import checks
 
 STAGES = ("shared", "personal")  # as they follow one another
 COMPOSITIONS = ("after", "beside")
+COORDINATES = ("raw", "standard")
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class Recipe:
         start: where the R of stage 1 starts, "random" or "labels"; see `start`.
         user_start: the same of stage 2, or "shared": stage 2 is trained twice, the second time from
             where the seen users' shifts lay after the first.
+        coordinates: what φ acts on while it is trained: "raw" states, as published, or "standard"
+            ones, less their mean and in units of their spread. It is one family either way.
         layers: numbers of the blocks, from 0, whose outputs are moved; none for the network's own
             input, which is the state of a tail.
         positions: which tokens of the prompt are moved there, such as "f7+l7".
@@ -54,13 +57,14 @@ class Recipe:
         ValueError: an option is unknown, or a number is out of range.
     """
 
-    shared: Stage | None = Stage(rank=8)
+    shared: Stage | None = Stage(learning_rate=1e-3, passes=4, rank=8)
     personal: Stage | None = Stage(
-        learning_rate=3.0, passes=12, optimizer="sgd", batch=None, shrink=8, warm_up=0
+        learning_rate=0.03, passes=12, optimizer="sgd", batch=None, shrink=200, warm_up=0, rank=5
     )
     composition: str = "after"
     start: str = "labels"
     user_start: str = "labels"
+    coordinates: str = "standard"
     layers: tuple[int, ...] = ()
     positions: str = "l1"
 
@@ -71,6 +75,7 @@ class Recipe:
         checks.one_of("composition", self.composition, COMPOSITIONS)
         checks.one_of("start", self.start, STARTS)
         checks.one_of("user_start", self.user_start, USER_STARTS)
+        checks.one_of("coordinates", self.coordinates, COORDINATES)
         layers = tuple(self.layers)
         checks.whole_numbers(0, **{f"layers[{i}]": layer for i, layer in enumerate(layers)})
         if len(set(layers)) < len(layers):
@@ -99,4 +104,5 @@ PAPER = Recipe(
     personal=replace(PUBLISHED, passes=2, rank=4),
     start="random",
     user_start="random",
+    coordinates="raw",
 )
