@@ -61,7 +61,9 @@ def further(shifted: Shifted, items: Items, recipe: Recipe, seed: int = 0) -> Sh
         raise ValueError("items is empty; give at least one item of a seen user")
     found = shifted.copy()
     found.recipe = recipe
-    if recipe.coordinates == "standard" and not found.units:
+    if recipe.coordinates == "raw":
+        found.units = {}
+    elif not found.units:
         found.units = units(found, items)
     for place, name in enumerate(STAGES):
         if name in recipe.stages and name not in shifted.recipe.stages:

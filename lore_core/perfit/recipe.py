@@ -1,6 +1,24 @@
 """How the two stages of PerFit are trained, as data.
 
 `Recipe()` is ours; `PAPER` has the published settings (PerFit, ICLR 2026, OpenReview Lwn67fk9e1).
+
+Ours was chosen for the tail on validation items of worlds of which nothing is reported (seeds 900
+to 902, ratings and tags), in 85 fits of a few seconds each, one setting after another and most of
+them on one world. Tried: for stage 1 rates 1e-4 to 1e-2, ranks 2 to 16, 4 and 8 passes, both starts
+and both coordinates; for stage 2 SGD at rates .003 to .3 on standard coordinates and .01 to 10 on
+raw ones, shrinkage 8 to 400, ranks 1 to 13, all starts and both compositions.
+
+- Raw coordinates, stage 2: from a rate of .03 on losses grow tenfold; .01 fits, and harms users with
+  few items. On standard ones every rate up to .3 fits.
+- Shrinkage by the length of the history: at rate .03, a shrinkage of 200 left users with less than
+  12 items where stage 1 had them (mean absolute error 1.190 after 1.185, three worlds of ratings)
+  and those with 32 or more gained .05; with 100 the first lost .03 to .07, and the second gained
+  .02 to .03 more. On tags, where persons matter more, 100 was better for all by .01.
+- Start of stage 2: where the labels part. From a random start, or from what was learned there, R
+  hardly meets what the labels are read from, and nothing changes. L labels have L − 1 such
+  directions; further ones change nothing, so rank 5 serves six tags and five stars alike.
+- "after" and "beside" agreed to three digits.
+- AdamW as published, on raw coordinates: 1e-4 gave 1.200 of a base of 1.272, 1e-3 gave 1.183.
 """
 
 from __future__ import annotations
@@ -35,6 +53,12 @@ class Stage(Pace):
         checks.whole_number("rank", self.rank, at_least=1)
 
 
+SHARED = Stage(learning_rate=1e-3, passes=4, rank=8)
+PERSONAL = Stage(
+    learning_rate=0.03, passes=12, optimizer="sgd", batch=None, shrink=200, warm_up=0, rank=5
+)
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How φ_c of everybody and φ_u of each user are learned, one after the other.
@@ -57,10 +81,8 @@ class Recipe:
         ValueError: an option is unknown, or a number is out of range.
     """
 
-    shared: Stage | None = Stage(learning_rate=1e-3, passes=4, rank=8)
-    personal: Stage | None = Stage(
-        learning_rate=0.03, passes=12, optimizer="sgd", batch=None, shrink=200, warm_up=0, rank=5
-    )
+    shared: Stage | None = SHARED
+    personal: Stage | None = PERSONAL
     composition: str = "after"
     start: str = "labels"
     user_start: str = "labels"

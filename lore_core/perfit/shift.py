@@ -21,6 +21,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from lore_core.perfit.orthonormal import at_most_wide, orthonormal
 from lore_core.proper.who import known
 from lore_core.tools import checks
 from lore_core.tools.ragged import padded
@@ -67,11 +68,13 @@ class Intervention(nn.Module):
 
     @torch.no_grad()
     def settle(self) -> None:
-        """Take the units into b: the same φ, as a φ of the states themselves."""
+        """The same φ, as a φ of the states themselves, and with R in the place of `free`."""
+        R = self.R
         if self.units is not None:
             centre, size = self.units
-            self.b.copy_(size * self.b - (self.W - self.R) @ centre)
+            self.b.copy_(size * self.b - (self.W - R) @ centre)
             self.units = None
+        self.free.copy_(R)
 
 
 class Shift(Intervention):
@@ -139,25 +142,3 @@ class Shifts(Intervention):
         R, W, b = (w.index_select(0, present) for w in (self.R, self.W, self.b))
         change = self.change(x[place], R, W, b[:, None])
         return x + change[there].index_select(0, place[there].argsort())
-
-
-def orthonormal(rows: Tensor) -> Tensor:
-    """Rows made orthonormal one after the other, (..., r, d); orthonormal ones stay as they are.
-
-    torch's `parametrizations.orthogonal` does the same job 60 to 2000 times more slowly (on one
-    core, with the gradient: 10 ms for r 8 of 576, 1.3 s for a hundred users of r 4), and weight
-    decay breaks it: it keeps signs as numbers, and cuts .999999 to the whole number 0, whereupon R
-    is 0. Here the length of a row says nothing, so decay changes nothing.
-    """
-    Q, S = torch.linalg.qr(rows.mT)
-    signs = torch.where(S.diagonal(dim1=-2, dim2=-1) < 0, -1.0, 1.0).to(Q.dtype)
-    return (Q * signs[..., None, :]).mT
-
-
-def at_most_wide(r: int, d: int) -> None:
-    """Raise a ValueError unless r orthonormal rows of d numbers exist."""
-    if not 0 < r <= d:
-        raise ValueError(
-            f"rank is {r}, but a state has {d} numbers: expected a rank of 1 to {d}; choose a "
-            "smaller one"
-        )
