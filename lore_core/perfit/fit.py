@@ -10,6 +10,7 @@ from torch import nn
 
 from lore_core.perfit import stages
 from lore_core.perfit.attach import STATE, block_of
+from lore_core.perfit.moved import units
 from lore_core.perfit.nudge import Nudge
 from lore_core.perfit.recipe import STAGES, Recipe
 from lore_core.perfit.shifted import Shifted
@@ -60,6 +61,10 @@ def further(shifted: Shifted, items: Items, recipe: Recipe, seed: int = 0) -> Sh
         raise ValueError("items is empty; give at least one item of a seen user")
     found = shifted.copy()
     found.recipe = recipe
+    if recipe.coordinates == "raw":
+        found.units = {}
+    elif not found.units:
+        found.units = units(found, items)
     for place, name in enumerate(STAGES):
         if name in recipe.stages and name not in shifted.recipe.stages:
             getattr(stages, name)(found, items, getattr(recipe, name), draws_of(seed, place))

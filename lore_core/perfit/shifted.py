@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from lore_core.perfit.attach import Reading, attach
 from lore_core.perfit.nudge import Nudge
 from lore_core.perfit.positions import Positions
 from lore_core.perfit.recipe import Recipe
+from lore_core.perfit.shift import Units
 from lore_core.proper.who import known
 from lore_core.tasks.contest import likeliest
 from lore_core.tasks.items import Items
@@ -37,6 +38,7 @@ class Shifted:
         n_users: N, whose φ_u it holds.
         first: the number of the network's first block, for an upper part of a model.
         starts: of each place the rows (r, d) in which the R of users start.
+        units: of the seen users' states, where φ was trained on standard ones.
         curves: mean loss of each pass, by stage.
     """
 
@@ -46,12 +48,14 @@ class Shifted:
     n_users: int
     first: int = 0
     starts: dict[str, Tensor] = field(default_factory=dict)
+    units: dict[str, Units] = field(default_factory=dict)
     curves: dict[str, list[float]] = field(default_factory=dict)
 
     def copy(self) -> Shifted:
         """The same with φ_c and φ_u of its own, on the same network."""
         nudges, curves = copy.deepcopy(self.nudges), copy.deepcopy(self.curves)
-        return replace(self, nudges=nudges, starts=dict(self.starts), curves=curves)
+        starts, units = dict(self.starts), dict(self.units)
+        return replace(self, nudges=nudges, starts=starts, units=units, curves=curves)
 
     @contextmanager
     def attached(self, net: Any = None) -> Iterator[Reading]:
@@ -115,43 +119,6 @@ class Shifted:
     def predict(self, inputs: Tensor, user: Tensor, ordered: bool) -> Tensor:
         """The label for each input, (n,): the median of ordered labels, else the likeliest."""
         return likeliest(self.probabilities(inputs, user), ordered)
-
-    @torch.no_grad()
-    def mean_shifts(self, items: Items) -> dict[str, Tensor]:
-        """How far φ_u moves each user's states, in the mean, by place: (N, d); 0 without items."""
-        found = {name: Means(items.n_users) for name in self.nudges}
-        with ExitStack() as hooks:
-            for name, nudge in self.nudges.items():
-                if nudge.personal is not None:
-                    hook = nudge.personal.register_forward_hook(found[name])
-                    hooks.callback(hook.remove)
-            self.all_losses(items)
-        return {name: means.value for name, means in found.items()}
-
-
-class Means:
-    """A hook that adds up how far states are moved, user by user.
-
-    Args:
-        n_users: N.
-    """
-
-    def __init__(self, n_users: int) -> None:
-        self.count = torch.zeros(n_users, 1)
-        self.total: Tensor = torch.zeros(n_users, 1)
-
-    def __call__(self, _: nn.Module, given: tuple[Tensor, Tensor], moved: Tensor) -> None:
-        """Add what a call has moved."""
-        (x, user), change = (one.cpu() for one in given), (moved - given[0]).cpu().float()
-        if self.total.shape[1] != x.shape[1]:
-            self.total = torch.zeros(len(self.count), x.shape[1])
-        self.total.index_add_(0, user, change)
-        self.count.index_add_(0, user, torch.ones(len(user), 1))
-
-    @property
-    def value(self) -> Tensor:
-        """The mean of each user's shifts."""
-        return self.total / self.count.clamp(min=1)
 
 
 def device_of(net: nn.Module) -> torch.device:

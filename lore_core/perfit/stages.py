@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from lore_core.perfit import start as starts
+from lore_core.perfit.moved import mean_shifts
 from lore_core.perfit.recipe import Stage
 from lore_core.perfit.shift import Shift, Shifts
 from lore_core.perfit.shifted import Shifted, device_of
@@ -28,6 +29,7 @@ def shared(shifted: Shifted, items: Items, stage: Stage, source: torch.Generator
     parts = {name: Shift(rows).to(device_of(shifted.net)) for name, rows in first.items()}
     for name, part in parts.items():
         shifted.nudges[name].shared = part
+        part.units = shifted.units.get(name)
     with shifted.losses(items) as losses:
         shifted.curves["shared"] = descend(
             weights_of(parts.values()),
@@ -38,6 +40,8 @@ def shared(shifted: Shifted, items: Items, stage: Stage, source: torch.Generator
             "shared",
             together=items.together,
         )
+    for part in parts.values():
+        part.settle()
 
 
 def personal(shifted: Shifted, items: Items, stage: Stage, source: torch.Generator) -> None:
@@ -50,8 +54,8 @@ def personal(shifted: Shifted, items: Items, stage: Stage, source: torch.Generat
     if start == "shared":
         there = items.user.unique()
         shifted.starts = {
-            name: starts.from_shared(moved[there], stage.rank)
-            for name, moved in shifted.mean_shifts(items).items()
+            name: starts.from_shared(shifts[there], stage.rank)
+            for name, shifts in mean_shifts(shifted, items).items()
         }
         users(shifted, items, stage, seed)
 
@@ -70,10 +74,12 @@ def users(shifted: Shifted, items: Items, stage: Stage, seed: int) -> None:
         parts = {name: Shifts(len(some), rows) for name, rows in shifted.starts.items()}
         for name, part in parts.items():
             shifted.nudges[name].personal = part.to(device)
+            part.units = shifted.units.get(name)
         own = items.select(torch.isin(items.user, some))
         losses = train(shifted, own, some, stage, weights_of(parts.values()), seed)
         curve += torch.tensor(losses, dtype=torch.float64) * len(own) / len(items)
         for name, part in parts.items():
+            part.settle()
             put(part, whole[name], some)
     for name, stack in whole.items():
         shifted.nudges[name].personal = stack.to(device)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lore_core.perfit.shift import at_most_wide, orthonormal
+from lore_core.perfit.orthonormal import at_most_wide, orthonormal
 from lore_core.tools import checks, draws
 
 STARTS = ("random", "labels")
