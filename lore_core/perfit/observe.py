@@ -23,7 +23,7 @@ from torch import Tensor
 from lore_core.language_model.decoder import Decoder
 from lore_core.language_model.last_token import Layer, check_layers, read_last
 from lore_core.perfit import prompts
-from lore_core.perfit.profiles import Rated, halves, nearest, partners, queries
+from lore_core.perfit.profiles import Drawn, Rated, nearest, queries
 from lore_core.tools import checks, draws
 
 # own: of the user.  other: of another user.  random: as much random text, with neither items nor
@@ -98,7 +98,7 @@ def shifts(
     check_budget(budget, decoder.window)
     writer = prompts.Writer(tokenizer, rated, k, budget)
     generator = draws.generator(seed)
-    who = _Who.of(rated, half, generator)
+    who = Drawn.of(rated.task, half, generator)
     asked = queries(rated.task, who.user, n_queries, n_queries * (half or 0))
     alone = [writer.query(item) for item in asked.flatten().tolist()]
     shown = _profiles(writer, who, asked, profile, generator)
@@ -111,34 +111,8 @@ def shifts(
     return Shifts(value, who.user, who.partner, int((~rated.task.cold).sum()))
 
 
-@dataclass(frozen=True)
-class _Who:
-    """Who has a profile, who stands for whom, and what each may show."""
-
-    user: Tensor
-    partner: Tensor
-    items: dict[int, Tensor]
-
-    @classmethod
-    def of(cls, rated: Rated, half: int | None, generator: torch.Generator) -> _Who:
-        """The users who take part from the first, and have a history (or this half of one)."""
-        if half not in (None, 0, 1):
-            raise ValueError(f"half is {half!r}, expected 0, 1 or None")
-        task = rated.task
-        side = halves(task, generator)
-        mine = task.seen_history
-        if half is not None:
-            mine = mine[side[mine] == half]
-        user = task.user[mine].unique()
-        if not len(user):
-            raise ValueError("nobody has an item to show: every history is empty")
-        partner = user[partners(len(user), generator)]
-        items = {one: mine[task.user[mine] == one] for one in user.tolist()}
-        return cls(user, partner, items)
-
-
 def _profiles(
-    writer: prompts.Writer, who: _Who, asked: Tensor, profile: str, generator: torch.Generator
+    writer: prompts.Writer, who: Drawn, asked: Tensor, profile: str, generator: torch.Generator
 ) -> list[list[int]]:
     """What stands before each query, user by user."""
     whose = who.partner if profile == "other" else who.user

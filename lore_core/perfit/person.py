@@ -66,7 +66,7 @@ class Between:
     @property
     def p(self) -> float:
         """How often chance does as well, with the groups as they are among the cases."""
-        return float(((self.permuted >= self.share).sum() + 1) / (len(self.permuted) + 1))
+        return (int((self.permuted >= self.share).sum()) + 1) / (len(self.permuted) + 1)
 
 
 def agreement(one: Tensor, other: Tensor) -> Agreement:

@@ -44,9 +44,43 @@ class Rated:
         self.task.check(len(self.responses))
 
 
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """Who has items to show, and which.
+
+    Args:
+        user: (n,) ascending, who takes part from the first and has an item.
+        partner: (n,) another of them for each, everybody for one.
+        items: of the history, by user.
+    """
+
+    user: Tensor
+    partner: Tensor
+    items: dict[int, Tensor]
+
+    @classmethod
+    def of(cls, task: Task, half: int | None, generator: torch.Generator) -> Drawn:
+        """All of each history, or one half of it.
+
+        Args:
+            task: the users.
+            half: 0, 1, or None for all. Drawn alike for all three.
+            generator: source of halves and partners.
+
+        Raises:
+            ValueError: there is no such half, or fewer than two users have an item.
+        """
+        if half not in (None, 0, 1):
+            raise ValueError(f"half is {half!r}, expected 0, 1 or None")
+        mine, side = task.seen_history, halves(task, generator)
+        mine = mine if half is None else mine[side[mine] == half]
+        user = task.user[mine].unique()
+        partner = user[partners(len(user), generator)]
+        return cls(user, partner, {one: mine[task.user[mine] == one] for one in user.tolist()})
+
+
 def halves(task: Task, generator: torch.Generator) -> Tensor:
-    """Every item's half at random, (n,) of 0 and 1: equally many of each user's history, or one
-    more in half 0."""
+    """A half for every item, (n,) of 0 and 1: equally many of each history, or one more in 0."""
     keys = draws.uniform(generator, len(task))
     found = torch.zeros(len(task), dtype=torch.long)
     for user in range(task.n_users):
@@ -58,7 +92,7 @@ def halves(task: Task, generator: torch.Generator) -> Tensor:
 def partners(n_users: int, generator: torch.Generator) -> Tensor:
     """Another user for each, (N,), everybody for one: the next in a random circle."""
     if n_users < 2:
-        raise ValueError(f"there are {n_users} users, expected at least two: nobody is another")
+        raise ValueError(f"{n_users} users have an item to show, expected at least two")
     circle = draws.order(generator, n_users)
     found = torch.empty(n_users, dtype=torch.long)
     found[circle] = circle.roll(-1)

@@ -123,6 +123,21 @@ def collective(shift: Tensor) -> Collective:
     return Collective(mean, float(len(rows) * mean.square().sum() / rows.square().sum()))
 
 
+def heaviest(shift: Tensor, centred: bool) -> tuple[int, float]:
+    """The feature that holds most of the energy, and its share.
+
+    A language model keeps a few features that are hundreds of times larger than the others. Where
+    one of them moves, the first direction is no direction of meaning but this one feature.
+
+    Args:
+        shift: (N, d).
+        centred: see `spectrum`.
+    """
+    energy = _rows(shift, centred).square().sum(0)
+    top = int(energy.argmax())
+    return top, float(energy[top] / energy.sum())
+
+
 def null(shift: Tensor, centred: bool, n_draws: int = 20, seed: int = 0) -> list[Spectrum]:
     """Spectra of Gaussian rows, as many, as wide and as long as these, of every direction alike.
 

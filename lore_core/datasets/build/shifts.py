@@ -29,7 +29,7 @@ from lore_core.tasks.traits import DECODABLE
 from lore_core.tools import checks, checksums
 from lore_core.tools.paths import BUILD
 
-LAYERS: tuple[int | str, ...] = (5, 10, 15, 20, 25, 29, "tail")
+LAYERS: tuple[int | str, ...] = (5, 10, 15, 20, 25, "tail")
 READING: dict[str, Any] = {"n_queries": 4, "k": 3, "budget": 160}
 
 
@@ -56,7 +56,7 @@ def build(
         cache: folder for downloads and states; an interrupted build goes on from there.
         sums: checksum file of the texts.
         generators: models to take, in the order of the rows.
-        panel: who takes part.
+        panel: who takes part, with at least two items each.
         layers: see `perfit.observe.shifts`.
         progress: show bars.
 
@@ -66,9 +66,14 @@ def build(
     Raises:
         ImportError: a module of the extra `hub` is missing.
         OSError: a text or the decoder cannot be had.
-        ValueError: a text is not the expected one, the texts are not those of the numbers, or the
-            decoder is not built as Llama is.
+        ValueError: a text is not the expected one, the texts are not those of the numbers, a
+            history is too short, or the decoder is not built as Llama is.
     """
+    if panel.shortest < 2:
+        raise ValueError(
+            f"the shortest history is {panel.shortest}, expected at least 2 items: one for each of "
+            "two draws"
+        )
     rated, taste = told(bring(source, cache, sums, generators, progress), numbers, panel)
     net, tokenizer = causal.load(model or weights.make())
     found = {}
@@ -114,17 +119,8 @@ def told(
 
 
 def users(found: dict[str, Shifts], rated: Rated, taste: Tensor) -> dict[str, Tensor]:
-    """Who the rows are.
-
-    Raises:
-        ValueError: a kind has other rows than the rest.
-    """
+    """Who the rows are, the same in every kind."""
     own = found["own"]
-    if not all(torch.equal(of.user, own.user) for of in found.values()):
-        raise ValueError(
-            "somebody has an item for the first draw and none for the second; give a panel whose "
-            "shortest history is 2 or longer"
-        )
     columns = {"user": own.user, "partner": own.partner}
     columns |= {"group": rated.task.group[own.user], "length": rated.task.lengths[own.user]}
     return {name: ids.int() for name, ids in columns.items()} | {"taste": taste[own.user].float()}
