@@ -7,8 +7,9 @@ import torch
 from torch.nn.functional import normalize
 
 from lore_core.perfit import person, spectrum
+from lore_core.perfit.null import band, null
 from lore_core.perfit.person import agreement, between
-from lore_core.perfit.spectrum import Spectrum, band, collective, directions, heaviest, null
+from lore_core.perfit.spectrum import Spectrum, collective, directions, heaviest
 from lore_core.tools import draws
 
 N, D = 120, 40

@@ -1,9 +1,9 @@
 """How many directions hold the users' shifts: with their mean, and without it.
 
 An uncentred spectrum shows rank 1 as soon as all users share a mean. What tells them apart is in
-the centred one; and a null says what as many rows would show that know no direction at all.
+the centred one, and `null` says what as many rows would show that know no direction at all.
 
-Shapes: N users, d features, r = min(N, d) singular values, D draws of a null.
+Shapes: N users, d features, r = min(N, d) singular values.
 
 Source: PerFit (ICLR 2026), its table of ranks; the per mille there are of min(N, d).
 """
@@ -16,9 +16,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 
-from lore_core.tools import checks, draws
+from lore_core.tools import checks
 
 SHARES = (0.80, 0.90, 0.95)  # of the energy, the paper's
 
@@ -83,7 +82,7 @@ def spectrum(shift: Tensor, centred: bool) -> Spectrum:
             shifts are zero, or all are alike and were centred.
     """
     checks.flag("centred", centred)
-    return Spectrum(torch.linalg.svdvals(_rows(shift, centred)))
+    return Spectrum(torch.linalg.svdvals(rows_of(shift, centred)))
 
 
 def directions(shift: Tensor, n: int, centred: bool = True) -> Tensor:
@@ -99,7 +98,7 @@ def directions(shift: Tensor, n: int, centred: bool = True) -> Tensor:
     Raises:
         ValueError: see `spectrum`, or there are too few users for so many directions.
     """
-    rows = _rows(shift, centred)
+    rows = rows_of(shift, centred)
     most = min(len(rows) - centred, rows.shape[1])
     if checks.whole_number("n", n, at_least=1) > most:
         raise ValueError(
@@ -118,7 +117,7 @@ def collective(shift: Tensor) -> Collective:
     Args:
         shift: (N, d).
     """
-    rows = _rows(shift, centred=False)
+    rows = rows_of(shift, centred=False)
     mean = rows.mean(0)
     return Collective(mean, float(len(rows) * mean.square().sum() / rows.square().sum()))
 
@@ -133,39 +132,9 @@ def heaviest(shift: Tensor, centred: bool) -> tuple[int, float]:
         shift: (N, d).
         centred: see `spectrum`.
     """
-    energy = _rows(shift, centred).square().sum(0)
+    energy = rows_of(shift, centred).square().sum(0)
     top = int(energy.argmax())
     return top, float(energy[top] / energy.sum())
-
-
-def null(shift: Tensor, centred: bool, n_draws: int = 20, seed: int = 0) -> list[Spectrum]:
-    """Spectra of Gaussian rows, as many, as wide and as long as these, of every direction alike.
-
-    Args:
-        shift: (N, d).
-        centred: rows are then as long as those of the centred shifts, and centred themselves.
-        n_draws: D.
-        seed: of the draws.
-    """
-    checks.whole_number("n_draws", n_draws, at_least=1)
-    lengths = _rows(shift, centred).norm(dim=1, keepdim=True)
-    generator = draws.generator(seed)
-    n, d = shift.shape
-    drawn = (normalize(draws.normal(generator, n, d)) * lengths for _ in range(n_draws))
-    return [spectrum(rows, centred) for rows in drawn]
-
-
-def band(spectra: list[Spectrum], inside: float = 0.95) -> Tensor:
-    """Between which shares of energy the draws of a null lie, rank by rank, (2, r).
-
-    Args:
-        spectra: D of them.
-        inside: share of the draws in the band.
-    """
-    check_share(inside)
-    energy = torch.stack([one.energy for one in spectra])
-    ends = torch.tensor([(1 - inside) / 2, (1 + inside) / 2], dtype=energy.dtype)
-    return energy.quantile(ends, dim=0)
 
 
 def check_share(share: float) -> None:
@@ -174,7 +143,7 @@ def check_share(share: float) -> None:
         raise ValueError(f"share is {share}, expected one of above 0 to 1, such as 0.8")
 
 
-def _rows(shift: Tensor, centred: bool) -> Tensor:
+def rows_of(shift: Tensor, centred: bool) -> Tensor:
     """The shifts in float64, centred if asked for; something has to be left."""
     rows = checks.float_matrix("shift", shift).double()
     if len(rows) < 2:
