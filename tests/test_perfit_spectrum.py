@@ -118,6 +118,12 @@ def test_rows_of_a_null_are_as_long_as_those_given(centred):
     assert not torch.equal(null(rows, centred, 1, seed=1)[0].values, one.values)
 
 
+@BOTH
+def test_a_centred_null_has_lost_a_direction_too(centred):
+    smallest = [one.values[-1] for one in null(gaussian(7, 10, 40), centred, 3)]
+    assert all((value < 1e-9) == centred for value in smallest)
+
+
 def test_a_band_holds_the_share_of_draws_that_was_asked_for():
     spectra = [spectrum.spectrum(gaussian(seed), False) for seed in range(41)]
     first = torch.stack([one.energy[0] for one in spectra])
