@@ -8,7 +8,7 @@ them on one world. Tried: for stage 1 rates 1e-4 to 1e-2, ranks 2 to 16, 4 and 8
 and both coordinates; for stage 2 SGD at rates .003 to .3 on standard coordinates and .01 to 10 on
 raw ones, shrinkage 8 to 400, ranks 1 to 13, all starts and both compositions.
 
-- Raw coordinates, stage 2: from a rate of .03 on losses grow tenfold; .01 fits, and harms users with
+- Raw coordinates, stage 2: from a rate of .03 on losses grow tenfold; .01 fits, and harms users of
   few items. On standard ones every rate up to .3 fits.
 - Shrinkage by the length of the history: at rate .03, a shrinkage of 200 left users with less than
   12 items where stage 1 had them (mean absolute error 1.190 after 1.185, three worlds of ratings)
