@@ -75,3 +75,8 @@ def shown(task: Task, found: pd.DataFrame) -> pd.DataFrame:
 def read(path: Path | str = FILE) -> pd.DataFrame:
     """The table as it was written; errors as in `small_tables.read`."""
     return small_tables.read(path, KEYS, NUMBERS)
+
+
+def read_texts(path: Path | str = TEXTS) -> pd.DataFrame:
+    """The four texts as they were written; errors as in `small_tables.read`."""
+    return small_tables.read(path, ["user", "method"], ["group", "history", "text", *MEASURES])

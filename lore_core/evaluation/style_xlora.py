@@ -21,7 +21,7 @@ from lore_core.language_model import greedy, whole
 from lore_core.language_model.xlora import Above, Speaking, with_xlora
 from lore_core.proper import lora_folders
 from lore_core.proper.recipe import Recipe, Stage
-from lore_core.proper.train import descend
+from lore_core.tasks.descent import descend
 from lore_core.tasks.texts_above import TextsAbove
 from lore_core.tools import draws
 

@@ -8,7 +8,7 @@ import torch
 
 from lore_core.language_model.lora import with_lora
 from lore_core.proper.recipe import Stage
-from lore_core.proper.train import descend
+from lore_core.tasks.descent import descend
 from lore_core.tasks.texts import Texts
 
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")

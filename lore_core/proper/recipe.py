@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from lore_core.tasks.pace import Pace
 from lore_core.tools import checks
 
 ROUTES = ("posterior", "published", "hard", "uniform", "given")
@@ -16,21 +17,12 @@ READS = ("both", "input", "user")
 
 
 @dataclass(frozen=True)
-class Stage:
-    """How the numbers of one stage are trained.
+class Stage(Pace):
+    """How the numbers of one stage are trained; for the other arguments see `tasks.pace.Pace`.
 
     Args:
         rank: r of its adapters.
         alpha: α; an update is scaled by α/r.
-        learning_rate: the largest, after the warm-up; it then falls to 0 along a half cosine.
-        passes: how often every item is seen.
-        optimizer: "adam" or "sgd" (with momentum .9).
-        batch: items per step, whose losses are averaged. None takes all items at each step, and a
-            user's n losses count 1 / (n + shrink) each. What a user learns then does not depend on
-            who else is there, and who has said little moves little.
-        shrink: see there; in items.
-        warm_up: steps in which the learning rate grows.
-        clip: the largest norm of a gradient; None for no limit. Without a batch there is none.
         dropout: share of an adapter's inputs that is left out in training.
 
     Raises:
@@ -39,26 +31,12 @@ class Stage:
 
     rank: int = 4
     alpha: float = 8.0
-    learning_rate: float = 3e-3
-    passes: int = 8
-    optimizer: str = "adam"
-    batch: int | None = 128
-    shrink: float = 8.0
-    warm_up: int = 10
-    clip: float | None = 1.0
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         checks.whole_number("rank", self.rank, at_least=1)
-        checks.whole_numbers(0, passes=self.passes, warm_up=self.warm_up)
-        for name in ("alpha", "learning_rate"):
-            checks.number(name, getattr(self, name), above=True)
-        checks.number("shrink", self.shrink)
-        checks.one_of("optimizer", self.optimizer, ("adam", "sgd"))
-        if self.batch is not None:
-            checks.whole_number("batch", self.batch, at_least=1)
-        if self.clip is not None:
-            checks.number("clip", self.clip, above=True)
+        checks.number("alpha", self.alpha, above=True)
         if checks.number("dropout", self.dropout) >= 1:
             raise ValueError(f"dropout is {self.dropout}, expected a share below 1")
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-import torch
 from torch import Tensor
 
 from lore_core.proper import fit as proper
 from lore_core.proper.recipe import PAPER, Recipe, Stage
 from lore_core.proper.tuned import Tuned
+from lore_core.tasks import contest
 from lore_core.tasks.contest import Given
 
 # Learning rates, passes and starts were chosen on the validation items of worlds of which nothing
@@ -60,15 +60,12 @@ def answered(tuned: Tuned, given: Given, seed: int, part: str = "test") -> Tenso
         seed: of the adaptation's draws.
         part: "test" or "validation".
     """
-    state, user = given.asked(part)
-    seen, ordered = user < given.n_seen, given.task.ordered
-    found = torch.zeros(len(user), dtype=torch.long)
-    found[seen] = tuned.predict(state[seen], user[seen], ordered)
-    if not seen.all():
+
+    def new() -> contest.Predict:
         group = given.task.group[given.n_seen :]
-        new = proper.adapt(tuned, given.new, seed, group)
-        found[~seen] = new.predict(state[~seen], user[~seen] - given.n_seen, ordered)
-    return found
+        return proper.adapt(tuned, given.new, seed, group).predict
+
+    return contest.answered(given, part, tuned.predict, new)
 
 
 def stage_by_stage(given: Given, recipe: Recipe, seed: int) -> Iterator[tuple[str, Tuned]]:

@@ -18,8 +18,8 @@ from lore_core.proper.low_rank import LowRank, LowRanks
 from lore_core.proper.penalty import constraint
 from lore_core.proper.recipe import Recipe, Stage
 from lore_core.proper.routers import FixedRouter, LoraRouter, Router, UserRouter
-from lore_core.proper.train import descend
 from lore_core.proper.tuned import Tuned, keeping
+from lore_core.tasks.descent import descend
 from lore_core.tasks.items import Items
 
 

@@ -17,6 +17,7 @@ from lore_core.proper.linear import ProperLinear
 from lore_core.proper.penalty import mean_shares
 from lore_core.proper.recipe import Recipe
 from lore_core.proper.routers import FixedRouter, Router
+from lore_core.tasks.contest import likeliest
 from lore_core.tasks.items import Items
 from lore_core.tools import checks
 
@@ -119,8 +120,7 @@ class Tuned:
 
     def predict(self, inputs: Tensor, user: Tensor, ordered: bool) -> Tensor:
         """The label for each input, (n,): the median of ordered labels, else the likeliest."""
-        shares = self.probabilities(inputs, user)
-        return (shares.cumsum(1) < 0.5).sum(1) if ordered else shares.argmax(1)
+        return likeliest(self.probabilities(inputs, user), ordered)
 
     def known(self, user: Tensor) -> Tensor:
         """The users themselves.

@@ -76,6 +76,33 @@ class Given:
 
 
 Answers = Callable[[Given, str], Tensor]  # the items of a part -> the label of each, (n,)
+Predict = Callable[[Tensor, Tensor, bool], Tensor]  # inputs (n, ...), users, ordered -> labels (n,)
+
+
+def answered(given: Given, part: str, seen: Predict, new: Callable[[], Predict]) -> Tensor:
+    """The label of each item of a part, (n,), from a network for seen users and one for new ones.
+
+    Args:
+        given: the task, and what the network reads.
+        part: "test" or "validation".
+        seen: the labels for seen users.
+        new: is called if there are new users, and gives the labels for them, counted from 0.
+    """
+    state, user = given.asked(part)
+    old, ordered = user < given.n_seen, given.task.ordered
+    found = torch.zeros(len(user), dtype=torch.long)
+    found[old] = seen(state[old], user[old], ordered)
+    if not old.all():
+        found[~old] = new()(state[~old], user[~old] - given.n_seen, ordered)
+    return found
+
+
+def likeliest(shares: Tensor, ordered: bool) -> Tensor:
+    """One label from the probabilities of all, (n, L): the median of ordered ones, or the largest.
+
+    The median has the least absolute error that is to be expected.
+    """
+    return (shares.cumsum(1) < 0.5).sum(1) if ordered else shares.argmax(1)
 
 
 def errors(task: Task, labels: Tensor, part: str = "test") -> Tensor:

@@ -38,6 +38,9 @@ class Items(Protocol):
     def counted(self, rows: Tensor) -> Tensor | None:
         """Which tokens of some items are no padding, (len(rows), t); None where none are."""
 
+    def prompted(self, rows: Tensor) -> Tensor | None:
+        """Which tokens of some items stand before the answer, (len(rows), t); None without any."""
+
     def residual(self, net: nn.Module, rows: Tensor) -> Tensor | None:
         """How far targets are from what the network expects, (len(rows), c); None for texts."""
 
@@ -91,6 +94,9 @@ class Labelled:
 
     def counted(self, rows: Tensor) -> None:
         """No row has padding."""
+
+    def prompted(self, rows: Tensor) -> None:
+        """No row has tokens."""
 
     def residual(self, net: nn.Module, rows: Tensor) -> Tensor:
         """The targets less what the network expects: values (n, 1), else each label (n, L)."""

@@ -102,6 +102,12 @@ class Texts:
         lengths = torch.tensor([self.chats[row].stop - 1 for row in rows.tolist()])
         return torch.arange(int(lengths.max())) < lengths[:, None]
 
+    def prompted(self, rows: Tensor) -> Tensor:
+        """Which of the tokens that are read are the prompt's, (len(rows), t)."""
+        chats = [self.chats[row] for row in rows.tolist()]
+        starts = torch.tensor([chat.start for chat in chats])
+        return torch.arange(max(chat.stop for chat in chats) - 1) < starts[:, None]
+
     def residual(self, net: nn.Module, rows: Tensor) -> None:
         """A text's target is no number that something could be subtracted from."""
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 
 from lore_core.methods.schedule import Schedule
-from lore_core.proper.recipe import Stage
+from lore_core.tasks.pace import Pace
 from lore_core.tools import draws
 
 MOMENTUM = 0.9
@@ -22,7 +22,7 @@ def descend(
     weights: Sequence[nn.Parameter],
     losses: Losses,
     user: Tensor,
-    stage: Stage,
+    pace: Pace,
     source: torch.Generator,
     name: str,
     penalty: Callable[[], Tensor] | None = None,
@@ -35,7 +35,7 @@ def descend(
         weights: what is trained.
         losses: rows of the n items -> their losses.
         user: (n,) whose each item is.
-        stage: how.
+        pace: how.
         source: where the order of the items comes from.
         name: of the stage, for errors.
         penalty: is added to each step's loss, after the losses were computed.
@@ -49,23 +49,23 @@ def descend(
         FloatingPointError: a loss is NaN or infinite; says at which step of which stage.
     """
     n = len(user)
-    if n == 0 or stage.passes == 0:
+    if n == 0 or pace.passes == 0:
         return []
     for weight in weights:
         weight.requires_grad_(True)
-    size = n if stage.batch is None else stage.batch
-    steps = stage.passes * math.ceil(n / size)
-    optimizer = optimizer_of(stage, weights)
-    schedule = Schedule(steps, warmup=min(1.0, stage.warm_up / steps), cosine=True)
+    size = n if pace.batch is None else pace.batch
+    steps = pace.passes * math.ceil(n / size)
+    optimizer = optimizer_of(pace, weights)
+    schedule = Schedule(steps, warmup=min(1.0, pace.warm_up / steps), cosine=True)
     rate = schedule.scheduler(optimizer)
-    curve, counts = [], item_weights(user, stage)
-    for _ in range(stage.passes):
+    curve, counts = [], item_weights(user, pace)
+    for _ in range(pace.passes):
         total = 0.0
-        for rows in batches(n, stage.batch, source):
+        for rows in batches(n, pace.batch, source):
             where = f"{name}, step {rate.last_epoch + 1}"
             total += step(rows, losses, counts, penalty, where, together)
-            if stage.clip is not None and stage.batch is not None:
-                torch.nn.utils.clip_grad_norm_(weights, stage.clip)
+            if pace.clip is not None and pace.batch is not None:
+                torch.nn.utils.clip_grad_norm_(weights, pace.clip)
             optimizer.step()
             optimizer.zero_grad()
             rate.step()
@@ -100,11 +100,11 @@ def step(
     return total
 
 
-def item_weights(user: Tensor, stage: Stage) -> Tensor:
+def item_weights(user: Tensor, pace: Pace) -> Tensor:
     """How much each item counts in a step, (n,): 1 / batch, or 1 / (the user's items + shrink)."""
-    if stage.batch is not None:
-        return torch.full((len(user),), 1 / min(stage.batch, len(user)))
-    return 1 / (user.bincount()[user] + stage.shrink)
+    if pace.batch is not None:
+        return torch.full((len(user),), 1 / min(pace.batch, len(user)))
+    return 1 / (user.bincount()[user] + pace.shrink)
 
 
 def batches(n: int, size: int | None, source: torch.Generator) -> Iterator[Tensor]:
@@ -115,8 +115,9 @@ def batches(n: int, size: int | None, source: torch.Generator) -> Iterator[Tenso
         yield from draws.order(source, n).split(size)
 
 
-def optimizer_of(stage: Stage, weights: Sequence[nn.Parameter]) -> Optimizer:
-    """torch's optimiser of a stage."""
-    if stage.optimizer == "adam":
-        return AdamW(weights, lr=stage.learning_rate, weight_decay=0.0)
-    return SGD(weights, lr=stage.learning_rate, momentum=MOMENTUM)
+def optimizer_of(pace: Pace, weights: Sequence[nn.Parameter]) -> Optimizer:
+    """torch's optimiser of a pace."""
+    rate, decay = pace.learning_rate, pace.weight_decay
+    if pace.optimizer == "adam":
+        return AdamW(weights, lr=rate, weight_decay=decay)
+    return SGD(weights, lr=rate, momentum=MOMENTUM, weight_decay=decay)
