@@ -10,6 +10,7 @@ from style_world import QUICK, RECIPE, drawn, read, tiny, vectors
 from lore_core.evaluation import style_history, style_rows, style_xlora
 from lore_core.evaluation.style_study import merged
 from lore_core.language_model import causal
+from lore_core.language_model.whole import part
 from lore_core.language_model.xlora import with_xlora
 from lore_core.tools import draws
 
@@ -149,7 +150,7 @@ def untrained(made, shared, folders):
     """X-LoRA and its classifier, before training."""
     never = replace(style_xlora.CLASSIFIER, passes=0)
     mixed = style_xlora.fit(made, shared, folders, never)
-    [*classifier] = [w for w in mixed.speaking.above.parameters() if w.requires_grad]
+    [*classifier] = [w for w in mixed.above.parameters() if w.requires_grad]
     assert [w.shape for w in classifier] == [(2, 32), (2,)]
     return mixed, classifier
 
@@ -195,37 +196,44 @@ def test_the_experts_of_proper_are_those_that_are_exported(tuned, folders):
 def test_the_classifier_learns_and_nothing_else_moves(place, task, shared, folders):
     quick = replace(QUICK, learning_rate=0.02, passes=4, batch=1)
     start, _ = untrained(read(place, task), shared, folders)
-    weights = {name: w.detach().clone() for name, w in start.speaking.above.named_parameters()}
+    weights = {name: w.detach().clone() for name, w in start.above.named_parameters()}
     trained = style_xlora.fit(read(place, task), shared, folders, quick)
     assert trained.curve[-1] < trained.curve[0]
-    for name, weight in trained.speaking.above.named_parameters():
+    for name, weight in trained.above.named_parameters():
         assert torch.equal(weight, weights[name]) != ("classifier" in name), name
 
 
 def test_a_token_s_shares_depend_on_what_was_read_before_it(made, shared, folders):
     mixed, _ = untrained(made, shared, folders)
     mixed.losses(made.items.select(torch.tensor([3])))
-    shares = mixed.speaking.above.adapted.base_model.get_latest_scalings()[0, :, 0]
+    shares = mixed.above.adapted.base_model.get_latest_scalings()[0, :, 0]
     torch.testing.assert_close(shares.sum(-1), torch.ones(len(shares)))
     assert shares[:, 0].std() > 1e-3
 
 
-def test_answers_with_a_memory_below_are_those_without_any(made, shared, folders):
-    """The two-part model against peft's own, which reads the whole text twice at each step."""
+def test_answers_with_two_memories_are_those_without_any(made, shared, folders):
+    """Against peft's own reading of the whole text, twice at each step."""
+    below = part(made.model, 0, made.block).eval()
     mixed, _ = untrained(made, shared, folders)
     rows = made.task.test[[0, 3, 7]].tolist()
     asked = [made.asked[row] for row in rows]
     assert len({len(text) for text in asked}) > 1  # so somebody is padded
 
-    class Whole:
-        def __call__(self, input_ids):
-            below = mixed.speaking.below.base_model
-            states = below(input_ids=input_ids, use_cache=False).last_hidden_state
-            return mixed.speaking.above.adapted(inputs_embeds=states)
+    def whole(input_ids):
+        states = below.base_model(input_ids=input_ids, use_cache=False).last_hidden_state
+        return mixed.above.adapted(inputs_embeds=states)
 
-    expected = [by_hand(made, Whole(), head) for head in causal.heads(made.tokenizer, asked)]
+    expected = [by_hand(made, whole, head) for head in causal.heads(made.tokenizer, asked)]
     assert mixed.answers(asked, style_rows.TOKENS) == expected
     assert any(expected)
+
+
+def test_after_an_answer_the_blocks_are_as_before(made, shared, folders):
+    mixed, _ = untrained(made, shared, folders)
+    items = made.items.select(made.task.test[:4])
+    before = mixed.losses(items)
+    mixed.answers([made.asked[0]], 3)
+    assert torch.equal(mixed.losses(items), before)
 
 
 def test_one_seed_repeats_and_another_starts_elsewhere(place, task, shared, folders):

@@ -17,8 +17,9 @@ from torch import Tensor
 
 from lore_core.evaluation.style_rows import RECIPE, SEED, TOKENS, frame, spoken, stages
 from lore_core.evaluation.style_study import Study
-from lore_core.language_model import greedy, whole
-from lore_core.language_model.xlora import Above, Speaking, with_xlora
+from lore_core.language_model import greedy
+from lore_core.language_model.xlora import Above, with_xlora
+from lore_core.language_model.xlora_speaking import Speaking
 from lore_core.proper import lora_folders
 from lore_core.proper.recipe import Recipe, Stage
 from lore_core.tasks.descent import descend
@@ -26,7 +27,6 @@ from lore_core.tasks.texts_above import TextsAbove
 from lore_core.tools import draws
 
 METHOD = "X-LoRA over the same experts"
-ROWS = 16  # answers at a time; all is read again at each step, so padding is dear
 # Rate and batch of the authors' example (github.com/EricLBuehler/xlora, examples/train.ipynb, which
 # has five passes); as many passes as the experts had.
 CLASSIFIER = Stage(learning_rate=1e-4, passes=RECIPE.rounds, batch=1)
@@ -58,23 +58,24 @@ class Mixed:
 
     Args:
         study: whose model it is.
-        speaking: the model.
+        above: the upper blocks.
         curve: mean loss of each pass of the classifier's training.
     """
 
     study: Study
-    speaking: Any
+    above: Above
     curve: list[float]
 
     def losses(self, items: TextsAbove) -> Tensor:
         """−log p of every answer, (n,)."""
         with torch.no_grad():
             rows = torch.arange(len(items)).split(items.together)
-            return torch.cat([items.losses(self.speaking.above, some) for some in rows])
+            return torch.cat([items.losses(self.above, some) for some in rows])
 
     def answers(self, asked: Sequence[str], n_tokens: int) -> list[str]:
         """The greedy answer to each instruction."""
-        return greedy.answers(self.speaking, self.study.tokenizer, asked, n_tokens, ROWS)
+        speaking: Any = Speaking(self.study.model, self.above.adapted)
+        return greedy.answers(speaking, self.study.tokenizer, asked, n_tokens)
 
 
 def fit(
@@ -94,7 +95,6 @@ def fit(
         seed: of all draws.
     """
     source = draws.generator(seed)
-    below = whole.part(study.model, 0, study.block).eval()
     adapted = with_xlora(study.upper(weights), folders, source)
     above, history = Above(adapted), study.history
     classifier = [weight for weight in adapted.parameters() if weight.requires_grad]
@@ -104,7 +104,7 @@ def fit(
 
     together = history.together
     curve = descend(classifier, losses, history.user, stage, source, METHOD, together=together)
-    return Mixed(study, Speaking(study.model, below, above), curve)
+    return Mixed(study, above, curve)
 
 
 def items(mixed: Mixed) -> pd.DataFrame:

@@ -5,7 +5,7 @@
 
 So each text is read twice. Source: X-LoRA (arXiv 2402.07148).
 
-Shapes: n texts, t tokens, d features, M adapters, v entries of the vocabulary.
+Shapes: n texts, t tokens, d features, M adapters.
 """
 
 from __future__ import annotations
@@ -59,18 +59,6 @@ class Read(NamedTuple):
     last_hidden_state: Tensor
 
 
-class Said(NamedTuple):
-    """What a decoder finds likely next, and what it remembers.
-
-    Args:
-        logits: (n, 1, v).
-        past_key_values: for its next call.
-    """
-
-    logits: Tensor
-    past_key_values: Any
-
-
 class Above(nn.Module):
     """Blocks with X-LoRA in them, under the names that `TextsAbove` reads blocks by.
 
@@ -88,57 +76,3 @@ class Above(nn.Module):
         """The states of all tokens; both readings are peft's."""
         found = self.adapted(output_hidden_states=True, logits_to_keep=1, **given)
         return Read(found.hidden_states[-1])
-
-
-class Speaking(nn.Module):
-    """A decoder with X-LoRA in its upper blocks, which can answer token by token.
-
-    The lower blocks remember what they have read. The upper ones cannot, so they read all tokens
-    again at each step.
-
-    Args:
-        model: the whole decoder, for its settings.
-        below: its lower blocks, as `whole.part` gives them.
-        above: the upper ones.
-    """
-
-    def __init__(self, model: Any, below: Any, above: Above) -> None:
-        super().__init__()
-        self.config, self.generation_config = model.config, model.generation_config
-        self.device = model.device
-        self.below, self.above = below, above
-
-    def forward(
-        self,
-        input_ids: Tensor,
-        attention_mask: Tensor,
-        position_ids: Tensor,
-        past_key_values: tuple[Any, Tensor] | None = None,
-        use_cache: bool = True,
-    ) -> Said:
-        """What comes next.
-
-        Args:
-            input_ids, position_ids: (n, t) new tokens and their places.
-            attention_mask: (n, t') 1 for each token so far, 0 for padding on the left.
-            past_key_values: as the call before returned it.
-            use_cache: has to be True.
-        """
-        cache, before = past_key_values or (None, None)
-        read = self.below.base_model(
-            input_ids=input_ids,
-            attention_mask=attention_mask,
-            position_ids=position_ids,
-            past_key_values=cache,
-            use_cache=True,
-        )
-        new = read.last_hidden_state
-        states = new if before is None else torch.cat([before, new], 1)
-        found = self.above.base_model(
-            inputs_embeds=states,
-            attention_mask=attention_mask,
-            position_ids=(attention_mask.cumsum(1) - 1).clamp_min(0),
-            use_cache=False,
-        )
-        logits = self.above.lm_head(found.last_hidden_state[:, -1:])
-        return Said(logits, (read.past_key_values, states))
