@@ -234,6 +234,8 @@ def test_after_an_answer_the_blocks_are_as_before(made, shared, folders):
     before = mixed.losses(items)
     mixed.answers([made.asked[0]], 3)
     assert torch.equal(mixed.losses(items), before)
+    layers = [layer for layer in mixed.above.adapted.modules() if hasattr(layer, "lora_A")]
+    assert len(layers) == 6 and not any(layer._forward_pre_hooks for layer in layers)
 
 
 def test_one_seed_repeats_and_another_starts_elsewhere(place, task, shared, folders):
