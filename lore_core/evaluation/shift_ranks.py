@@ -5,6 +5,7 @@ Source: PerFit (ICLR 2026), for the published ranks.
 
 from __future__ import annotations
 
+import statistics
 from itertools import product
 from pathlib import Path
 
@@ -41,9 +42,14 @@ def table() -> pd.DataFrame:
         about = {"layer": str(layer), "centred": centred}
         for kind in found.shift:
             rows.append(about | {"profile": kind} | row(spectrum(found.at(kind, layer), centred)))
-        drawn = pd.DataFrame([row(one) for one in null(found.at("own", layer), centred)])
-        rows.append(about | {"profile": NULL} | drawn.median().to_dict())
+        drawn = [row(one) for one in null(found.at("own", layer), centred)]
+        rows.append(about | {"profile": NULL} | {name: median(drawn, name) for name in NUMBERS})
     return pd.DataFrame(rows)
+
+
+def median(rows: list[dict[str, float]], name: str) -> float:
+    """The middle of one number."""
+    return statistics.median(one[name] for one in rows)
 
 
 def row(one: Spectrum) -> dict[str, float]:
