@@ -17,7 +17,7 @@ from lore_core.perfit.null import null
 from lore_core.perfit.spectrum import SHARES, Spectrum, spectrum
 from lore_core.tools.paths import FIGURES
 
-NULL = "null"  # Gaussian rows as long as those of the user's own profile
+NULL = "Gaussian"  # rows without a direction, as long as those of the user's own profile
 FILE = FIGURES / "shift_ranks.csv"
 NAMES = [f"{share:.2f}" for share in SHARES]
 NUMBERS = [*NAMES, *(f"{name} ‰" for name in NAMES)]

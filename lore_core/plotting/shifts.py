@@ -37,7 +37,12 @@ def spectrum(
             ranks = range(1, len(low) + 1)
             ax.fill_between(ranks, low, high, color=GREY, alpha=0.5, lw=1)
             for name, shares in curves.items():
-                ax.plot(range(1, len(shares) + 1), shares, color=COLOURS[name], lw=2)
+                ax.plot(
+                    range(1, len(shares) + 1),
+                    shares,
+                    color=COLOURS[name],
+                    lw=5 if name == "own" else 1.8,
+                )
             ax.axhline(0.8, color=GREY, ls=":", lw=1)
         column[0].set(title=title, xscale="log", ylim=(0, 1.02))
         column[1].set(xlabel="directions")
