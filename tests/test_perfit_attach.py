@@ -113,9 +113,13 @@ def places(ids):
 
 def padded(side, prompts=PROMPTS):
     size = max(map(len, prompts))
-    rows = [[0] * (size - len(p)) + p if side == "left" else p + [0] * (size - len(p)) for p in prompts]
+    rows = [
+        [0] * (size - len(p)) + p if side == "left" else p + [0] * (size - len(p)) for p in prompts
+    ]
     mask = [[1] * len(p) for p in prompts]
-    mask = [[0] * (size - len(m)) + m if side == "left" else m + [0] * (size - len(m)) for m in mask]
+    mask = [
+        [0] * (size - len(m)) + m if side == "left" else m + [0] * (size - len(m)) for m in mask
+    ]
     return torch.tensor(rows), torch.tensor(mask)
 
 
