@@ -196,8 +196,8 @@ def test_the_published_recipe_runs_and_keeps_its_rows_orthonormal(items):
 
 
 def test_a_loss_that_is_no_number_stops_with_stage_and_step(items):
-    recipe = replace(QUICK, shared=Stage(learning_rate=1e30, passes=9, warm_up=0))
-    with pytest.raises(FloatingPointError, match="shared, step .*learning_rate"):
+    recipe = replace(QUICK, personal=replace(PERSONAL, learning_rate=1e30))
+    with pytest.raises(FloatingPointError, match="personal, step .*learning_rate"):
         fit(net(), items, recipe)
 
 
