@@ -103,6 +103,8 @@ data: $(STAMP) ## rebuild data/ from the public text (SOURCE=folder of text, MOD
 		$(if $(POOLING),--pooling $(POOLING)) $(if $(KIND),--kind $(KIND))
 	@$(if $(MODEL)$(LAYER)$(POOLING)$(KIND),,$(PY) -m lore_core.datasets.build.tail \
 		$(if $(SOURCE),--source "$(SOURCE)"))
+	@$(if $(MODEL)$(LAYER)$(POOLING)$(KIND),,$(PY) -m lore_core.datasets.build.shifts \
+		$(if $(SOURCE),--source "$(SOURCE)"))
 
 layers: $(STAMP) ## compare the layers of the language model (or of MODEL) by what they know
 	@$(PY) -m lore_core.datasets.build.layers $(if $(SOURCE),--source "$(SOURCE)") \

@@ -30,7 +30,7 @@ from lore_core.datasets import download
 from lore_core.decisions import laplace, posterior, questions
 from lore_core.decisions.best_of_n import best_of_n
 from lore_core.decisions.cloud import Cloud
-from lore_core.evaluation import asking, calibration, question_rows, style_study
+from lore_core.evaluation import asking, calibration, question_rows, style_history, style_study
 from lore_core.evaluation.alignment import alignment
 from lore_core.evaluation.benchmark import Benchmark
 from lore_core.evaluation.bootstrap import bootstrap, lead, share
@@ -46,6 +46,7 @@ from lore_core.evaluation.utility import true_utility
 from lore_core.language_model.chat import Turn
 from lore_core.language_model.generate import check_weights
 from lore_core.language_model.steer import drawn, tilted
+from lore_core.language_model.xlora import with_xlora
 from lore_core.methods import (
     PAL,
     VPL,
@@ -61,6 +62,10 @@ from lore_core.methods import (
 )
 from lore_core.palm import adapters
 from lore_core.palm.lora import Lora
+from lore_core.perfit.null import band, null
+from lore_core.perfit.person import agreement, between
+from lore_core.perfit.profiles import Rated
+from lore_core.perfit.spectrum import collective, directions, heaviest, spectrum
 from lore_core.proper import count
 from lore_core.proper.inject import inject
 from lore_core.proper.linear import ProperLinear
@@ -1751,3 +1756,103 @@ def test_a_wrong_study_of_style_is_refused(change, message):
     test_it_is_refused_and_said_what_was_expected(
         lambda: style_study.study(**given | change), message
     )
+
+
+def in_prompts(**change):
+    """The style task with histories in its prompts, of two items."""
+    given = {"vectors": normal(2, 3), "method": "history in the prompt"} | change
+    rows = torch.tensor([0, 2])
+    task = Task([0, 0], rows, rows, [0, 2], torch.tensor([False]), [0])
+    study = style_study.Study(task, None, None, ["a", "b"], ["c", "d"], [True, True], None, 0)
+    return style_history.items(study, **given)
+
+
+NO_RIVAL = {
+    "a vector missing": (lambda: in_prompts(vectors=normal(1, 3)), "vectors has 1 rows"),
+    "a vector with NaN": (lambda: in_prompts(vectors=normal(2, 3) * NAN), "vectors has NaN"),
+    "nobody's history": (lambda: in_prompts(method="no history"), "method is 'no history'"),
+    "no adapter to mix": (lambda: with_xlora(None, [], random(0)), "the number of folders is 0"),
+}
+
+
+@pytest.mark.parametrize(("call", "message"), NO_RIVAL.values(), ids=NO_RIVAL)
+def test_a_wrong_rival_in_the_study_of_style_is_refused(call, message):
+    test_it_is_refused_and_said_what_was_expected(call, message)
+
+
+MOVED, GROUPS = normal(6, 4), [0, 1, 0, 1, 2, 2]
+NO_SHIFTS = {
+    "shifts with NaN": (lambda: spectrum(MOVED * NAN, True), "shift has NaN .* in 6 rows"),
+    "a shift alone": (lambda: spectrum(MOVED[:1], False), "shifts of 1 users, expected at least"),
+    "a layer too many": (
+        lambda: spectrum(normal(6, 2, 4), True),
+        "expected a floating-point table",
+    ),
+    "a word for centred": (lambda: spectrum(MOVED, "yes"), "centred is 'yes', expected True"),
+    "shifts all alike": (
+        lambda: spectrum(torch.ones(6, 4), True),
+        "all users have the same shift: no direction is left",
+    ),
+    "no shift at all": (lambda: spectrum(torch.zeros(6, 4), False), "all shifts are zero"),
+    "the mean of nothing": (lambda: collective(torch.zeros(6, 4)), "all shifts are zero"),
+    "no feature": (lambda: heaviest(normal(6, 0), True), "all shifts are zero"),
+    "a share in percent": (lambda: spectrum(MOVED, True).rank(80), "share is 80, expected one of"),
+    "a share of nothing": (lambda: spectrum(MOVED, True).per_mille(0.0), "share is 0.0"),
+    "more directions than features": (
+        lambda: directions(MOVED, 5),
+        "5 directions are asked for, but 6 users in 4 features have 4 once their mean is taken",
+    ),
+    "more directions than users": (
+        lambda: directions(MOVED[:3], 3),
+        "3 directions are asked for, but 3 users in 4 features have 2 once .* give more users",
+    ),
+    "no direction": (lambda: directions(MOVED, 0), "n is 0, expected a whole number of at least 1"),
+    "no draw": (lambda: null(MOVED, True, n_draws=0), "n_draws is 0"),
+    "a seed below 0": (lambda: null(MOVED, True, seed=-1), "seed is -1"),
+    "a band of no draws": (lambda: band([]), "spectra is empty"),
+    "a band in percent": (lambda: band(null(MOVED, True, 2), 95), "share is 95"),
+    "draws of other users": (lambda: agreement(MOVED, MOVED[:5]), r"shapes \(6, 4\) and \(5, 4\)"),
+    "a second draw with NaN": (lambda: agreement(MOVED, MOVED * NAN), "other has NaN"),
+    "a draw of one": (
+        lambda: agreement(MOVED[:1], MOVED[:1]),
+        "one has 1 users, expected at least",
+    ),
+    "persons all alike": (
+        lambda: agreement(torch.ones(6, 4), MOVED),
+        "one: all users have the same",
+    ),
+    "a group too few": (lambda: between(MOVED, GROUPS[:5]), "group has 5 rows but shift has 6"),
+    "one group": (lambda: between(MOVED, [1] * 6), "all users are in one group"),
+    "groups by name": (lambda: between(MOVED, list("aabbcc")), "group is a list that is not all"),
+    "no permutation": (lambda: between(MOVED, GROUPS, 0), "n_permutations is 0"),
+}
+
+
+@pytest.mark.parametrize(("call", "message"), NO_SHIFTS.values(), ids=NO_SHIFTS)
+def test_wrong_shifts_are_refused(call, message):
+    test_it_is_refused_and_said_what_was_expected(call, message)
+
+
+NO_RATED = {
+    "a task of another kind": ({"task": None}, "task is a NoneType, expected Task"),
+    "answers that are texts": ({"labels": ()}, "the task has no labels"),
+    "an instruction missing": ({"instructions": ["a"]}, "instructions has 1 rows but responses"),
+    "a vector missing": ({"vectors": normal(1, 3)}, "vectors has 1 rows but responses has 2"),
+    "a vector of NaN": ({"vectors": normal(2, 3) * NAN}, "vectors has NaN"),
+    "a response that is not there": ({"response": [0, 2]}, "response contains 2, but there are 2"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), NO_RATED.values(), ids=NO_RATED)
+def test_wrong_rated_texts_are_refused(change, message):
+    def call():
+        rows = {
+            "response": change.get("response", [0, 1]),
+            "labels": change.get("labels", ("a", "b")),
+        }
+        task = Task([0, 1], target=[0, 0], part=[0, 2], cold=[False, False], group=[0, 0], **rows)
+        given = {"task": task, "instructions": ["a", "b"], "responses": ["c", "d"]}
+        given |= {"vectors": normal(2, 3)}
+        return Rated(**given | {name: v for name, v in change.items() if name in given})
+
+    test_it_is_refused_and_said_what_was_expected(call, message)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from proper_world import VALUES, crowd, groups, tail
 
-from lore_core.evaluation import group_rows
+from lore_core.evaluation import bands, group_rows, worlds
 from lore_core.proper import rivals
 from lore_core.proper.recipe import Stage
 from lore_core.tasks import Task
@@ -103,7 +103,7 @@ def test_every_method_has_a_name_of_its_own():
 
 
 def test_the_control_asks_the_next_user(given):
-    other = group_rows.exchanged(given).task
+    other = worlds.exchanged(given).task
     before, after = given.task.user, other.user
     test = torch.zeros(len(before), dtype=torch.bool)
     test[given.task.test] = True
@@ -125,7 +125,7 @@ def test_gains_are_over_a_users_own_adapter():
     longer = [
         frame.assign(user=frame.user + 4 * i, length=n) for i, n in enumerate((12, 20, 40), 1)
     ]
-    table = group_rows.table({"rating": [pd.concat([frame, new, *longer])]})
+    table = bands.table({"rating": [pd.concat([frame, new, *longer])]}, "population + user")
     found = table[(table.history == "all") & (table.method == "x")].iloc[0]
     assert found["mean"] == 1.5 and found.gain == 1.5 and found.n_users == 8
     assert set(table.history) == {"all", "4–8", "9–16", "17–32", "33–64", "new, 1–4"}

@@ -10,7 +10,7 @@ from torch import nn
 from worlds import random
 
 from lore_core.language_model.tiny import TinyLlama
-from lore_core.proper import adapters, user_adapters
+from lore_core.proper import adapters, lora_folders, user_adapters
 from lore_core.proper.inject import inject
 from lore_core.proper.linear import ProperLinear
 from lore_core.proper.low_rank import LowRank, LowRanks
@@ -224,3 +224,16 @@ def test_a_user_without_an_update_cannot_be_exported(tmp_path):
     with pytest.raises(ValueError, match="user contains 4"):
         user_adapters.export_peft(adapted(net()), N, tmp_path / "user")
     assert not (tmp_path / "user").exists()
+
+
+def test_layers_without_experts_cannot_be_exported(tmp_path):
+    with pytest.raises(ValueError, match="no experts; train stage 2 first"):
+        lora_folders.write_experts(adapted(net(), experts=None, router=None), tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def test_experts_are_never_written_over(tmp_path):
+    lora_folders.write_experts(adapted(net()), tmp_path / "experts")
+    assert sorted(path.name for path in (tmp_path / "experts").iterdir()) == ["0", "1", "2"]
+    with pytest.raises(FileExistsError, match="experts exists already"):
+        lora_folders.write_experts(adapted(net()), tmp_path / "experts")

@@ -9,71 +9,40 @@ from importlib.util import find_spec
 import pandas as pd
 import pytest
 import torch
-from tiny_models import WORDS, llama
-from worlds import toy_responses
+from style_world import PANEL, QUICK, RECIPE, RESPONSES, drawn, quick, read, tiny, vectors
 
-from lore_core.evaluation import small_tables, style_rows
-from lore_core.evaluation.style_study import merged, study
+from lore_core.evaluation import (
+    small_tables,
+    style_history,
+    style_rows,
+    style_table,
+    style_xlora,
+)
+from lore_core.evaluation.style_study import merged
 from lore_core.language_model import causal
 from lore_core.language_model.whole import Entering
-from lore_core.proper import fit, plan
-from lore_core.proper.recipe import Stage
-from lore_core.tasks import Panel, style
+from lore_core.proper import fit
 from lore_core.tasks.rouge import KINDS
 from lore_core.tasks.texts import Texts
 from lore_core.tasks.texts_above import TextsAbove
-from lore_core.tasks.traits import DECODABLE
 from lore_core.tools.paths import FIGURES, ROOT
 
 pytestmark = pytest.mark.skipif(not find_spec("transformers"), reason="needs the extra `hub`")
-PANEL = Panel(6, 0, 2, shortest=3, longest=5, n_validation=0, n_test=5)
-EACH = 4  # responses to an instruction
-INSTRUCTIONS = [" ".join([WORDS[row % 10]] * (1 + row % 4)) + " one" for row in range(40)]
-RESPONSES = [" ".join(WORDS[c : c + 3]) for _ in INSTRUCTIONS for c in range(EACH)]
-QUICK = Stage(rank=2, learning_rate=0.01, passes=3, batch=8)
-RECIPE = replace(
-    plan.OURS,
-    population=QUICK,
-    group=replace(QUICK, passes=2),
-    person=Stage(rank=2, learning_rate=0.05, passes=3, optimizer="sgd", batch=None, warm_up=0),
-    n_experts=2,
-    rounds=2,
-)
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("models")
-    sizes = {"hidden_size": 32, "intermediate_size": 48, "initializer_range": 0.2}
-    llama(folder / "tiny", layers=3, **sizes)
-    return folder
+    return tiny(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture(scope="module")
 def task():
-    responses = toy_responses(n_prompts=40, n_candidates=EACH, n_features=9, n_traits=7)
-    return style.make(replace(responses, trait_names=DECODABLE), 0, PANEL)
+    return drawn()
 
 
 @pytest.fixture
 def made(place, task):
     return read(place, task)
-
-
-def read(place, task):
-    """The task as a fresh model reads it; of an answer two words are kept."""
-    model, tokenizer = causal.load(place / "tiny", device="cpu")
-    texts = (INSTRUCTIONS, RESPONSES)
-    return study(task, model, tokenizer, *texts, place / "states", block=1, answer=2)
-
-
-def quick():
-    """The families of the table, quickly trained."""
-    found = {}
-    for name, (recipe, names) in style_rows.FAMILIES.items():
-        own = {stage: getattr(RECIPE, stage) for stage in recipe.stages if getattr(RECIPE, stage)}
-        found[name] = (replace(recipe, n_experts=2, rounds=2, **own), names)
-    return found
 
 
 def whole_texts(made):
@@ -160,19 +129,25 @@ def test_everybody_is_answered_by_their_own_adapter(made):
 
 
 @pytest.fixture(scope="module")
-def found(place, task):
+def found(place, task, tmp_path_factory):
     """The rows of all families, each from a fresh model."""
     tuned = style_rows.population(read(place, task), RECIPE)
     weights, rows = merged(tuned), []
     for family in style_rows.FAMILIES:
         given = None if family == "base" else weights
         rows.append(style_rows.items(read(place, task), family, given, families=quick()))
+    for method in style_history.METHODS:
+        rows.append(style_history.items(read(place, task), vectors(task), method))
+    folder = tmp_path_factory.mktemp("adapters") / "experts"
+    style_xlora.experts(read(place, task), weights, folder, recipe=RECIPE)
+    mixed = style_xlora.fit(read(place, task), weights, sorted(folder.iterdir()))
+    rows.append(style_xlora.items(mixed))
     assert tuned.curves["population"][-1] < tuned.curves["population"][0]
     return pd.concat(rows, ignore_index=True)
 
 
 def test_every_method_is_measured_on_every_test_item(found, task):
-    assert set(found.method) == set(style_rows.METHODS)
+    assert set(found.method) == set(style_table.METHODS)
     assert (found.groupby("method").size() == len(task.test)).all()
     assert found.drop(columns=["text", *KINDS]).notna().all(axis=None)
     answered = found[found.text.notna()]
@@ -195,9 +170,9 @@ def test_weights_after_stage_1_give_the_same_model_again(found, made):
 
 
 def test_the_table_means_users_and_measures_gains_from_the_population(found, tmp_path):
-    small_tables.write(style_rows.table(found), tmp_path / "style.csv")
-    table = style_rows.read(tmp_path / "style.csv").set_index(["method", "measure"])
-    assert len(table) == len(style_rows.METHODS) * 3
+    small_tables.write(style_table.table(found), tmp_path / "style.csv")
+    table = style_table.read(tmp_path / "style.csv").set_index(["method", "measure"])
+    assert len(table) == len(style_table.METHODS) * 3
     for measure in (style_rows.BITS, *KINDS):
         means = found.groupby(["method", "user"])[measure].mean().groupby("method").mean()
         row, base = table.loc[("PROPER", measure)], means["population"]
@@ -212,7 +187,7 @@ def test_four_texts_are_shown_of_users_of_two_groups(found, task, tmp_path):
     style_rows.write(tmp_path / "rows.json", found)
     again = style_rows.gathered([tmp_path / "rows.json"])
     pd.testing.assert_frame_equal(again, found, check_dtype=False)
-    texts = style_rows.shown(task, again)
+    texts = style_table.shown(task, again)
     assert texts.method.tolist() == ["no tuning", "PROPER"] * 2
     assert texts.group.nunique() == texts.user.nunique() == 2
     assert texts.history.max() == task.lengths.max()
@@ -224,12 +199,13 @@ def test_the_pieces_fit_together():
     work = ["--config", "work=build/no_such_style", "out=build/no_such_style"]
     ran = subprocess.run([*told, *work], cwd=ROOT, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
-    assert {"family_3", "population", "states", "table"} <= set((ran.stdout + ran.stderr).split())
+    rules = {"family_3", "population", "states", "history", "experts", "xlora", "table"}
+    assert rules <= set((ran.stdout + ran.stderr).split())
 
 
-@pytest.mark.skipif(not style_rows.FILE.is_file(), reason="not computed yet")
+@pytest.mark.skipif(not style_table.FILE.is_file(), reason="not computed yet")
 def test_the_committed_table_is_whole():
-    table = style_rows.read()
-    assert set(table.method) == set(style_rows.METHODS)
-    assert math.prod(table[key].nunique() for key in style_rows.KEYS) == len(table)
+    table = style_table.read()
+    assert set(table.method) == set(style_table.METHODS)
+    assert math.prod(table[key].nunique() for key in style_table.KEYS) == len(table)
     assert len(pd.read_csv(FIGURES / "style_texts.csv")) == 4

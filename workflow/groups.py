@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from lore_core.evaluation import group_rows, small_tables
+from lore_core.evaluation import bands, gate, group_experts, group_rows, small_tables, worlds
 
 
 def by_seed(results: list[str]) -> dict[str, list[pd.DataFrame]]:
@@ -32,15 +32,15 @@ if __name__ == "__main__":
     torch.set_num_threads(1)  # two jobs at a time are quicker than one with two threads
     what, *rest = sys.argv[1:]
     if what == "--table":
-        small_tables.write(group_rows.table(by_seed(rest[1:])), rest[0])
+        small_tables.write(bands.table(by_seed(rest[1:]), group_rows.BASELINE), rest[0])
     elif what == "--experts":
-        small_tables.write(group_rows.experts(int(rest[0])), rest[1])
+        small_tables.write(group_experts.rows(int(rest[0])), rest[1])
     elif what == "--experts-table":
         seeds = [pd.read_csv(path) for path in rest[1:]]
-        small_tables.write(group_rows.experts_table(seeds), rest[0])
+        small_tables.write(group_experts.table(seeds), rest[0])
     elif what == "--gate":
-        small_tables.write(group_rows.gate(), rest[0])
+        small_tables.write(gate.rows(), rest[0])
     else:
         family, seed, file = rest[0].replace("_", " "), int(rest[1]), rest[2]
-        given = group_rows.given(what, seed)
+        given = worlds.given(what, seed)
         small_tables.write(group_rows.per_user(given, family, seed), file)

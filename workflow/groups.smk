@@ -6,14 +6,14 @@ import sys
 sys.path.insert(0, "workflow")
 from rooms import needs
 
-from lore_core.evaluation import group_rows
+from lore_core.evaluation import group_rows, worlds
 
 PYTHON = sys.executable
 OUT, WORK = config.get("out", "figures"), config.get("work", "build/groups")
-SEEDS = list(group_rows.SEEDS)
+SEEDS = list(worlds.SEEDS)
 RESULTS = [
     f"{WORK}/{task}/{family.replace(' ', '_')}/{seed}.csv"
-    for task in group_rows.TASKS
+    for task in worlds.TASKS
     for family in group_rows.FAMILIES
     for seed in group_rows.FEW.get(family, SEEDS)
 ]

@@ -3,6 +3,9 @@
     style.py states      SOURCE states.done
     style.py population  SOURCE population.safetensors
     style.py family      SOURCE crowd population.safetensors crowd.json
+    style.py history     SOURCE "history in the prompt" history.json
+    style.py experts     SOURCE population.safetensors experts
+    style.py xlora       SOURCE population.safetensors experts X-LoRA.json
     style.py table       base.json crowd.json ... style.csv style_texts.csv
 
 SOURCE is a folder with the texts, or the word public: then they are downloaded. The states that
@@ -12,10 +15,10 @@ enter the upper blocks are read once and kept; every family of methods is a piec
 import sys
 from pathlib import Path
 
-from lore_core.datasets import alpaca_eval
+from lore_core.datasets import alpaca_eval, alpaca_eval_minilm
 from lore_core.datasets.build.alpaca_eval import CACHE, SUMS
 from lore_core.datasets.build.texts import GENERATORS, bring
-from lore_core.evaluation import small_tables, style_rows
+from lore_core.evaluation import small_tables, style_history, style_rows, style_table, style_xlora
 from lore_core.evaluation.style_study import Study, merged, study
 from lore_core.language_model import causal
 from lore_core.language_model.weights import FOLDER
@@ -61,15 +64,41 @@ def family(source: str, name: str, *population_and_out: str) -> None:
     style_rows.write(out, style_rows.items(made(source), name, weights))
 
 
+def history(source: str, method: str, out: str) -> None:
+    """Every test item behind items of a history; nearest are those that a sentence encoder says."""
+    study, responses = made(source), alpaca_eval_minilm.load()
+    vectors = responses.prompt_embeddings[responses.prompt[study.task.response]]
+    style_rows.write(out, style_history.items(study, vectors, method))
+
+
+def experts(source: str, shared: str, out: str) -> None:
+    """PROPER's experts, each in a folder of its own that peft loads."""
+    style_xlora.experts(made(source), tensor_files.read(shared)[0], out)
+
+
+def xlora(source: str, shared: str, folder: str, out: str) -> None:
+    """The same experts, mixed by a classifier that reads the text."""
+    weights, folders = tensor_files.read(shared)[0], sorted(Path(folder).iterdir())
+    style_rows.write(out, style_xlora.items(style_xlora.fit(made(source), weights, folders)))
+
+
 def table(*files_and_outs: str) -> None:
     """The table of all methods, and four texts."""
     *files, out, texts = files_and_outs
     found = style_rows.gathered(files)
-    small_tables.write(style_rows.table(found), out)
-    small_tables.write(style_rows.shown(task(), found), texts)
+    small_tables.write(style_table.table(found), out)
+    small_tables.write(style_table.shown(task(), found), texts)
 
 
-PIECES = {"states": states, "population": population, "family": family, "table": table}
+PIECES = {
+    "states": states,
+    "population": population,
+    "family": family,
+    "history": history,
+    "experts": experts,
+    "xlora": xlora,
+    "table": table,
+}
 
 if __name__ == "__main__":
     PIECES[sys.argv[1]](*sys.argv[2:])

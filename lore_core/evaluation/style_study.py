@@ -41,6 +41,7 @@ class Study:
         tokenizer: the model's.
         asked: n instructions, as far as they are kept.
         wanted: n answers, as far as they are kept.
+        ended: n; False for an answer of which only the beginning is kept.
         items: both, for the model's blocks from `block` on.
         block: the first one that is adapted, from 0.
     """
@@ -50,6 +51,7 @@ class Study:
     tokenizer: Any
     asked: list[str]
     wanted: list[str]
+    ended: list[bool]
     items: TextsAbove
     block: int
 
@@ -58,16 +60,25 @@ class Study:
         """What the users' histories hold."""
         return self.items.select(self.task.history)
 
-    def untuned(self, population: dict[str, Tensor] | None = None) -> Tuned:
-        """The model's upper part with adapted layers that have no part yet; call it once.
-
-        The model itself holds these layers too.
+    def upper(self, population: dict[str, Tensor] | None = None) -> Any:
+        """The blocks that can be adapted, as a decoder of their own; the model shares its weights.
 
         Args:
             population: weights after stage 1, as `merged` gives them.
         """
         upper = whole.part(self.model, self.block).eval()
         upper.load_state_dict(population or {}, strict=False)
+        return upper
+
+    def untuned(self, population: dict[str, Tensor] | None = None) -> Tuned:
+        """The model's upper part with adapted layers that have no part yet; call it once.
+
+        The model itself holds these layers too.
+
+        Args:
+            population: as in `upper`.
+        """
+        upper = self.upper(population)
         injected = inject(upper, MLP, lambda _, linear: ProperLinear(linear))
         before = Recipe().up_to("population" if population else None)
         return Tuned(upper, injected, before, self.task.n_users)
@@ -80,9 +91,12 @@ class Study:
             rows: (k,) which items.
             user: (k,) as whose they are read.
         """
-        losses = tuned.all_losses(replace(self.items.select(rows), user=user)).double()
+        return self.per_byte(tuned.all_losses(replace(self.items.select(rows), user=user)), rows)
+
+    def per_byte(self, losses: Tensor, rows: Tensor) -> Tensor:
+        """Losses of some items' answers, (k,) in nats, as bits per byte, (k,) float64."""
         sizes = torch.tensor([float(len(self.wanted[row].encode())) for row in rows.tolist()])
-        return losses / math.log(2) / sizes.where(sizes > 0, math.nan)
+        return losses.double() / math.log(2) / sizes.where(sizes > 0, math.nan)
 
     def answers(self, tuned: Tuned, rows: Tensor, user: Tensor, n_tokens: int) -> list[str]:
         """The greedy answers of the whole model to the instructions of k items, each to its user.
@@ -141,7 +155,7 @@ def study(
     ended = [kept == text for kept, text in zip(wanted, full, strict=True)]
     chats = causal.said(tokenizer, asked, wanted, ended)
     items = TextsAbove.read(model, chats, task.user, task.n_users, block, cache, budget=BUDGET)
-    return Study(task, model, tokenizer, asked, wanted, items, block)
+    return Study(task, model, tokenizer, asked, wanted, ended, items, block)
 
 
 def merged(tuned: Tuned) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from lore_core.evaluation import group_rows
+from lore_core.evaluation import gate
 from lore_core.language_model.causal import BUDGET, KINDS
 from lore_core.proper import road
 from lore_core.proper.plan import RECIPES, Plan
@@ -63,7 +63,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 def run(options: argparse.Namespace) -> None:
     """Do what the command line says."""
     if options.headroom:
-        print(group_rows.gate_page())
+        print(gate.page())
         return
     lacking = [f"--{name}" for name in NEEDED if getattr(options, name) is None]
     if lacking:

@@ -5,21 +5,19 @@ Shapes: N users, r rank, i and o a layer's two sides.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor
 
-from lore_core.proper import adapters
+from lore_core.proper import adapters, lora_folders
 from lore_core.proper.inject import Injected
 from lore_core.proper.linear import ProperLinear
 from lore_core.proper.low_rank import LowRanks, learned
 from lore_core.proper.routers import FixedRouter, UserRouter
-from lore_core.tools import checks, folders, tensor_files
-from lore_core.tools.files import whole
+from lore_core.tools import checks, tensor_files
 
 KIND = "PROPER user"
 
@@ -87,32 +85,9 @@ def export_peft(injected: Injected, user: int, folder: Path | str) -> None:
         FileExistsError: the folder is there.
     """
     stacks = personal(injected)
-    sizes = {(stack.A.shape[1], stack.scale) for stack in stacks.values()}
-    if len(sizes) > 1:
-        raise ValueError(f"the layers have ranks and scales {sorted(sizes)}, expected one of each")
-    first = next(iter(stacks.values()))
     checks.whole_number("user", user, at_least=0)
-    checks.below("user", torch.tensor([user]), len(first))
-    with folders.whole(folder) as unfinished:
-        tensor_files.write(unfinished / "adapter_model.safetensors", as_lora(stacks, user), {})
-        config = peft_config(list(stacks), first.A.shape[1], first.scale)
-        with whole(unfinished / "adapter_config.json") as path:
-            path.write_text(json.dumps(config, indent=1), encoding="utf-8")
-
-
-def as_lora(stacks: Mapping[str, LowRanks], user: int) -> dict[str, Tensor]:
-    """A user's updates under the names that peft gives them."""
-    tensors = {}
-    for name, stack in stacks.items():
-        tensors[f"base_model.model.{name}.lora_A.weight"] = stack.A[user]
-        tensors[f"base_model.model.{name}.lora_B.weight"] = stack.B[user]
-    return tensors
-
-
-def peft_config(names: list[str], r: int, scale: float) -> dict[str, Any]:
-    """What adapter_config.json says; peft has defaults for the rest."""
-    sizes = {"r": r, "lora_alpha": scale * r, "lora_dropout": 0.0, "bias": "none"}
-    return {"peft_type": "LORA", "target_modules": names, "inference_mode": True} | sizes
+    checks.below("user", torch.tensor([user]), len(next(iter(stacks.values()))))
+    lora_folders.write(stacks, user, folder)
 
 
 def personal(injected: Injected) -> dict[str, LowRanks]:
@@ -121,11 +96,7 @@ def personal(injected: Injected) -> dict[str, LowRanks]:
     Raises:
         ValueError: a layer has none.
     """
-    stacks = {name: layer.personal for name, layer in injected.layers.items()}
-    found = {name: stack for name, stack in stacks.items() if stack is not None}
-    if len(found) < len(stacks) or not found:
-        raise ValueError("a layer has no updates of users; train stage 3.1 first")
-    return found
+    return lora_folders.stacks_of(injected, "personal", "train stage 3.1 first")
 
 
 def of_user(injected: Injected, user: int) -> dict[str, Tensor]:

@@ -29,15 +29,33 @@ def make(responses: Responses, seed: int, panel: Panel = PANEL, noise: float = 0
     Raises:
         ValueError: an argument is of another kind or out of range, or there are too few prompts.
     """
-    traits = decodable(responses)
-    checks.instance_of("panel", panel, Panel)
     checks.number("noise", noise)
     generator = draws.generator(seed)
-    user, rows, part = panel.items(responses.to("cpu"), generator)
-    group = panel.groups(generator)
-    taste = tastes.draw(panel, traits, group, generator)
-    given = stars(tastes.noisy(taste @ traits.T, noise, generator))
+    (user, rows, part), group, taste = people(responses, generator, panel)
+    given = stars(tastes.noisy(taste @ decodable(responses).T, noise, generator))
     return Task(user, rows, given[user, rows], part, panel.cold, group, LABELS, ordered=True)
+
+
+def tastes_of(responses: Responses, seed: int, panel: Panel = PANEL) -> Tensor:
+    """What the users that `make` draws like: weights of the decodable traits, (N, 7) float64.
+
+    For oracles and scores; no method is to see it.
+
+    Args:
+        responses, seed, panel: as in `make`.
+    """
+    return people(responses, draws.generator(seed), panel)[2]
+
+
+def people(
+    responses: Responses, generator: torch.Generator, panel: Panel
+) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
+    """Who is shown what (user, response and part), everybody's group, and everybody's taste."""
+    traits = decodable(responses)
+    checks.instance_of("panel", panel, Panel)
+    shown = panel.items(responses.to("cpu"), generator)
+    group = panel.groups(generator)
+    return shown, group, tastes.draw(panel, traits, group, generator)
 
 
 def stars(utilities: Tensor) -> Tensor:

@@ -76,12 +76,7 @@ class TextsAbove(Texts):
         chats = [self.chats[row] for row in rows.tolist()]
         states = self.states.batch(rows.tolist()).to(upper.device, upper.dtype)
         found = upper.base_model(inputs_embeds=states, use_cache=False).last_hidden_state
-        text = torch.cat([torch.full((chat.stop - chat.start,), i) for i, chat in enumerate(chats)])
-        place = torch.cat([torch.arange(chat.start - 1, chat.stop - 1) for chat in chats])
-        wanted = torch.tensor([id for chat in chats for id in chat.ids[chat.start : chat.stop]])
-        logits = upper.lm_head(found[text, place]).float()
-        losses = cross_entropy(logits, wanted.to(logits.device), reduction="none").cpu()
-        return losses.new_zeros(len(chats)).index_add(0, text, losses)
+        return answer_losses(upper.lm_head, found, chats)
 
     def select(self, rows: Tensor) -> TextsAbove:
         """Some of the texts: row numbers or a mask."""
@@ -92,3 +87,19 @@ class TextsAbove(Texts):
             user=self.user[places],
             states=Entering([self.states.places[place] for place in places]),
         )
+
+
+def answer_losses(head: Any, states: Tensor, chats: Sequence[Turn]) -> Tensor:
+    """−log p(answer | prompt) of some chats, (n,) on the CPU; no other token meets the head.
+
+    Args:
+        head: (..., d) -> logits.
+        states: (n, t, d) behind the final norm.
+        chats: n.
+    """
+    text = torch.cat([torch.full((chat.stop - chat.start,), i) for i, chat in enumerate(chats)])
+    place = torch.cat([torch.arange(chat.start - 1, chat.stop - 1) for chat in chats])
+    wanted = torch.tensor([id for chat in chats for id in chat.ids[chat.start : chat.stop]])
+    logits = head(states[text, place]).float()
+    losses = cross_entropy(logits, wanted.to(logits.device), reduction="none").cpu()
+    return losses.new_zeros(len(chats)).index_add(0, text, losses)

@@ -10,6 +10,7 @@
 | PURPLE | PALM: few policies for everybody |
 | BROWN | clusters of known users, and a policy or an adapter for each |
 | OLIVE | PROPER: groups between the crowd and the person |
+| WINE | PerFit: shifts of hidden states |
 | GREY | what is nobody's model: the reference, controls, true tastes, ceilings, a coin |
 
 Where one idea has two curves, the second is dashed and both are named: training pairs beside
@@ -23,8 +24,9 @@ GREEN = "#009E73"
 PINK = "#CC79A7"
 SKY = "#56B4E9"
 RED = "#D55E00"
-PURPLE = "#6A3D9A"  # this and the next three are not in their palette
+PURPLE = "#6A3D9A"  # this and the next four are not in their palette
 BROWN = "#7F5539"
 OLIVE = "#7F8A00"
+WINE = "#9E1B4A"
 GREY = "#6B6B6B"  # dark enough to be read as letters
 BLACK = "#222222"
