@@ -296,3 +296,27 @@ def test_new_users_of_a_language_model_start_from_what_all_share(net):
         assert torch.equal(one.shared.W, found.nudges[name].shared.W)
         assert not torch.equal(one.personal.W[0], one.personal.W[1])
         assert torch.equal(one.personal.W[1], one.personal.R[1])  # who has no text
+
+
+@pytest.mark.parametrize(
+    ("user", "prompt", "said"),
+    [
+        ([0, 1], None, "reading.user has 2 users, but the network reads 1 texts"),
+        (None, None, "but 0 users were given; set `reading.user`"),
+        ([3], None, "user 3 is unknown: there are 3 .* `adapt`"),
+        ([0], torch.ones(2, 5), "reading.prompt has 2 rows, but the network reads 1"),
+    ],
+)
+def test_a_reading_that_does_not_fit_the_texts_is_refused(net, user, prompt, said):
+    with pytest.raises(ValueError, match=said), attach(net, NUDGES, ENDS) as reading:
+        reading.user = None if user is None else torch.tensor(user)
+        reading.prompt = prompt
+        net(torch.tensor([PROMPTS[0]]))
+
+
+def test_a_start_where_labels_part_needs_labels(net):
+    recipe = Recipe(layers=(1,), positions="l1")
+    with pytest.raises(ValueError, match='LlamaForCausalLM has no head of labels; start at "rand'):
+        fit(net, texts(), recipe)
+    with pytest.raises(ValueError, match="layer 7 is to be moved, but the model has 3 blocks"):
+        fit(net, texts(), Recipe(layers=(7,)))
