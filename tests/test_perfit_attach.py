@@ -19,6 +19,7 @@ from lore_core.perfit.nudge import Nudge
 from lore_core.perfit.positions import Positions
 from lore_core.perfit.recipe import Recipe, Stage
 from lore_core.perfit.shift import Shift, Shifts
+from lore_core.perfit.shifted import Shifted
 from lore_core.tasks.texts import Texts
 from lore_core.tasks.texts_above import TextsAbove
 
@@ -251,6 +252,15 @@ def test_shifts_learn_texts_and_the_model_stays_as_it_was(net):
     assert all(torch.equal(before[name], w) for name, w in net.state_dict().items())
     plain = torch.tensor([float(-causal.log_likelihood(net, [chat])) for chat in CHATS])
     torch.testing.assert_close(base, plain, rtol=0, atol=1e-4)
+
+
+def test_the_loss_of_a_text_is_that_of_a_forward_pass_by_hand(net):
+    # The answer's tokens are read too, and are none of the prompt's last.
+    found = Shifted(net, NUDGES, Recipe(layers=(0, 2), positions="f1+l2"), N)
+    for loss, chat, user in zip(found.all_losses(texts()), CHATS, texts().user, strict=True):
+        logits = by_hand(net, chat.ids[:-1], int(user), NUDGES, places(chat.ids[: chat.start]))
+        sure = logits.log_softmax(1)[range(chat.start - 1, chat.stop - 1), chat.ids[chat.start :]]
+        torch.testing.assert_close(loss, -sure.sum(), rtol=0, atol=1e-4)
 
 
 def test_the_upper_part_learns_what_the_whole_model_learns(net, tmp_path):

@@ -16,6 +16,8 @@ from lore_core.perfit.moved import mean_shifts, units
 from lore_core.perfit.recipe import PAPER, Recipe, Stage
 from lore_core.tasks import Task
 from lore_core.tasks.contest import Given, errors
+from lore_core.tasks.descent import descend
+from lore_core.tasks.pace import Pace
 from lore_core.tools import draws, tensor_files
 
 SHARED = Stage(learning_rate=0.03, passes=6, rank=2)
@@ -193,6 +195,23 @@ def test_the_published_recipe_runs_and_keeps_its_rows_orthonormal(items):
     for part in (both.nudges[STATE].shared, both.nudges[STATE].personal):
         off = part.R @ part.R.mT - torch.eye(4)
         assert off.abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_weight_decay_takes_its_share_of_a_weight_at_each_step(optimizer):
+    weight = torch.nn.Parameter(torch.tensor([2.0, -1.0]))
+    pace = Pace(
+        optimizer=optimizer, passes=1, batch=None, warm_up=0, learning_rate=0.5, weight_decay=0.1
+    )
+    descend(
+        [weight],
+        lambda rows: (0 * weight).sum().expand(len(rows)),
+        torch.zeros(3, dtype=torch.long),
+        pace,
+        draws.generator(0),
+        "a stage",
+    )
+    torch.testing.assert_close(weight.detach(), torch.tensor([1.9, -0.95]))
 
 
 def test_a_loss_that_is_no_number_stops_with_stage_and_step(items):
