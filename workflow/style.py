@@ -78,7 +78,8 @@ def experts(source: str, shared: str, out: str) -> None:
 
 def xlora(source: str, shared: str, folder: str, out: str) -> None:
     """The same experts, mixed by a classifier that reads the text."""
-    weights, folders = tensor_files.read(shared)[0], sorted(Path(folder).iterdir())
+    weights = tensor_files.read(shared)[0]
+    folders = sorted(Path(folder).glob("[0-9]*"))  # Snakemake puts a file of its own beside them
     style_rows.write(out, style_xlora.items(style_xlora.fit(made(source), weights, folders)))
 
 

@@ -96,14 +96,14 @@ def fit(
     source = draws.generator(seed)
     below = whole.part(study.model, 0, study.block).eval()
     adapted = with_xlora(study.upper(weights), folders, source)
-    above, items = Above(adapted), study.history
+    above, history = Above(adapted), study.history
     classifier = [weight for weight in adapted.parameters() if weight.requires_grad]
 
     def losses(rows: Tensor) -> Tensor:
-        return items.losses(above, rows)
+        return history.losses(above, rows)
 
-    together = items.together
-    curve = descend(classifier, losses, items.user, stage, source, METHOD, together=together)
+    together = history.together
+    curve = descend(classifier, losses, history.user, stage, source, METHOD, together=together)
     return Mixed(study, Speaking(study.model, below, above), curve)
 
 

@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from torch import Tensor
 
 from lore_core.evaluation.bootstrap import Interval
@@ -29,7 +30,7 @@ def spectrum(
         panels: title -> curves (name -> share in the first 1, ..., r directions) of both rows.
         null: title -> (2, r) bounds of what Gaussian rows show, of both rows.
     """
-    size = (2.3 * len(panels) + 1, 4.6)
+    size = (2.2 * len(panels) + 1, 5)
     fig, axes = plt.subplots(2, len(panels), figsize=size, sharex=True, sharey=True, squeeze=False)
     for column, (title, rows) in zip(axes.T, panels.items(), strict=True):
         for ax, curves, (low, high) in zip(column, rows, null[title], strict=True):
@@ -42,34 +43,36 @@ def spectrum(
         column[1].set(xlabel="directions")
     for ax, what in zip(axes[:, 0], ("as it is", "without the mean"), strict=True):
         ax.set_ylabel(f"share of energy,\n{what}")
-    for ax, curves, band in zip(axes[:, -1], rows, null[title], strict=True):
-        middle = len(band[0]) // 12  # where curves are apart
-        ends = {name: float(shares[middle]) for name, shares in curves.items()}
-        ends["null"] = float(band[:, middle].mean())
-        label.ends(ax, ends, COLOURS)
+    names = [*curves, "null"]
+    lines = [Line2D([], [], color=COLOURS[name], lw=3) for name in names]
+    fig.legend(lines, names, loc="outside upper center", ncols=len(names), frameon=False)
     return fig
 
 
-def ranks(
-    panels: Mapping[str, Mapping[str, Mapping[str, float]]], colours: Mapping[str, str]
-) -> Figure:
+def ranks(panels: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Figure:
     """How many directions hold a share of the energy, in thousandths of what there is.
 
     Args:
-        panels: title -> name -> share of the energy, as text -> per mille of min(N, d).
-        colours: name -> colour.
+        panels: title -> name -> share of the energy, as text -> per mille of min(N, d). Names of
+            COLOURS have their colour, with ", centred" behind too.
     """
-    fig, axes = plt.subplots(
-        1, len(panels), figsize=(5 * len(panels), 3.6), sharey=True, squeeze=False
-    )
+    size = (5 * len(panels), 4)
+    fig, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False)
     for ax, (title, rows) in zip(axes[0], panels.items(), strict=True):
         for name, found in rows.items():
-            ax.plot(list(found), list(found.values()), "o-", color=colours[name], lw=2)
+            look = "o--" if name.startswith("other") else "o-"
+            ax.plot(list(found), list(found.values()), look, color=rank_colour(name), lw=2)
         ax.set(title=title, yscale="log", xlabel="share of the energy")
-        ends = {name: list(found.values())[-1] for name, found in rows.items()}
-        label.ends(ax, ends, dict(colours))
     axes[0, 0].set_ylabel("directions, ‰ of all")
+    for ax, rows in zip(axes[0], panels.values(), strict=True):
+        ends = {name: list(found.values())[-1] for name, found in rows.items()}
+        label.ends(ax, ends, {name: rank_colour(name) for name in rows})
     return fig
+
+
+def rank_colour(name: str) -> str:
+    """A profile's colour; grey for what is not ours."""
+    return COLOURS.get(name.removesuffix(", centred"), GREY)
 
 
 def directions(places: Tensor, colourings: Mapping[str, Sequence[str]]) -> Figure:
