@@ -82,7 +82,7 @@ def users(shifted: Shifted, items: Items, stage: Stage, seed: int) -> None:
             part.settle()
             put(part, whole[name], some)
     for name, stack in whole.items():
-        shifted.nudges[name].personal = stack.to(device)
+        shifted.nudges[name].personal = stack.to(device).requires_grad_(False)
     shifted.curves["personal"] = curve.tolist()
 
 
