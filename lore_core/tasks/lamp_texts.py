@@ -54,4 +54,6 @@ def course(curve: Sequence[float]) -> str:
     """How a training went, in words; empty if there was none."""
     if not curve:
         return ""
+    if len(curve) == 1:
+        return f": loss {curve[0]:.4f} in one pass"
     return f": loss {curve[0]:.4f} to {curve[-1]:.4f} over {len(curve)} passes"
