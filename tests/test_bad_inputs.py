@@ -64,6 +64,7 @@ from lore_core.palm import adapters
 from lore_core.palm.lora import Lora
 from lore_core.perfit import counting, start
 from lore_core.perfit.fit import fit as move
+from lore_core.perfit.intervention import Intervention, Interventions
 from lore_core.perfit.null import band, null
 from lore_core.perfit.person import agreement, between
 from lore_core.perfit.plan import Plan as Road
@@ -75,7 +76,6 @@ from lore_core.perfit.recipe import PAPER as PUBLISHED
 from lore_core.perfit.recipe import Recipe as Moving
 from lore_core.perfit.recipe import Stage as Rank
 from lore_core.perfit.rivals import mean_shift
-from lore_core.perfit.shift import Shift, Shifts
 from lore_core.perfit.spectrum import collective, directions, heaviest, spectrum
 from lore_core.proper import count
 from lore_core.proper.inject import inject
@@ -1907,10 +1907,13 @@ NO_MOVING = {
         "a preset is for both stages",
     ),
     "a model of no block": (lambda: PRESETS["news_headline"].scaled(0, 576), "n_layers is 0"),
-    "a rank above d": (lambda: Shift(normal(5, 4)), "rank is 5, but a state has 4 numbers"),
-    "a rank above d in a stack": (lambda: Shifts(2, normal(5, 4)), "rank is 5, but a state has 4"),
-    "a start of NaN": (lambda: Shift(normal(2, 4) * NAN), "start has NaN"),
-    "no user": (lambda: Shifts(0, normal(2, 4)), "n is 0"),
+    "a rank above d": (lambda: Intervention(normal(5, 4)), "rank is 5, but a state has 4 numbers"),
+    "a rank above d in a stack": (
+        lambda: Interventions(2, normal(5, 4)),
+        "rank is 5, but a state has 4",
+    ),
+    "a start of NaN": (lambda: Intervention(normal(2, 4) * NAN), "start has NaN"),
+    "no user": (lambda: Interventions(0, normal(2, 4)), "n is 0"),
     "a rank above d at random": (lambda: start.random(random(0), 5, 4), "rank is 5"),
     "a rank above d of labels": (lambda: start.labels(Part(), 5, random(0)), "rank is 5"),
     "labels that nobody has": (

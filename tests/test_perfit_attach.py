@@ -15,10 +15,10 @@ from lore_core.language_model.tail import Tail
 from lore_core.perfit import start
 from lore_core.perfit.attach import STATE, attach, blocks
 from lore_core.perfit.fit import adapt, fit
+from lore_core.perfit.intervention import Intervention, Interventions
 from lore_core.perfit.nudge import Nudge
 from lore_core.perfit.positions import Positions
 from lore_core.perfit.recipe import Recipe, Stage
-from lore_core.perfit.shift import Shift, Shifts
 from lore_core.perfit.shifted import Shifted
 from lore_core.tasks.texts import Texts
 from lore_core.tasks.texts_above import TextsAbove
@@ -54,7 +54,7 @@ def values(*shape, seed=0):
 def nudge(seed=0, size=0.3):
     """Shifts that have learned something."""
     rows = start.random(random(seed), 2, D)
-    found = Nudge(Shift(rows), Shifts(N, rows)).requires_grad_(False)
+    found = Nudge(Intervention(rows), Interventions(N, rows)).requires_grad_(False)
     for place, weight in enumerate(found.parameters()):
         weight.add_(size * values(*weight.shape, seed=seed + place))
     return found

@@ -12,10 +12,10 @@ from lore_core.language_model.residual import residuals
 from lore_core.language_model.tail import Tail, last_block
 from lore_core.perfit import start
 from lore_core.perfit.attach import STATE, attach
+from lore_core.perfit.intervention import Intervention, Interventions
 from lore_core.perfit.nudge import Nudge
 from lore_core.perfit.positions import Positions
 from lore_core.perfit.presets import SCALED
-from lore_core.perfit.shift import Shift, Shifts
 
 pytestmark = [
     pytest.mark.model,
@@ -35,7 +35,7 @@ def smollm2():
 def nudge(seed, size):
     """Shifts that have learned something."""
     rows = start.random(random(seed), 4, D)
-    found = Nudge(Shift(rows), Shifts(N, rows)).requires_grad_(False)
+    found = Nudge(Intervention(rows), Interventions(N, rows)).requires_grad_(False)
     for place, weight in enumerate(found.parameters()):
         weight.add_(size * torch.randn(weight.shape, generator=random(seed + place)))
     return found

@@ -64,7 +64,7 @@ def content(folder):
 
 
 def loaded(place, out="out"):
-    """The model with both shifts, and its tokenizer."""
+    """The model with both interventions, and its tokenizer."""
     model, tokenizer = causal.load(place / "model", device="cpu")
     shifted = kept.load(model, place / out / "stage1" / road.SHARED)
     users = [place / out / "stage2" / f"user_{user}.safetensors" for user in range(4)]
@@ -116,7 +116,7 @@ def test_answers_have_lamp_s_shape_and_are_scored_as_lamp_scores(place, lines):
     assert json.loads((place / "out" / "users.json").read_text()) == USERS
 
 
-def test_a_user_is_answered_with_the_own_shift(place, lines):
+def test_a_user_is_answered_with_the_own_intervention(place, lines):
     """The answers of the road are those of each user alone, token by token and without a cache."""
     shifted, tokenizer = loaded(place)
     given, model = read_outputs(place / "out" / "predictions.json"), shifted.net
@@ -146,7 +146,7 @@ def test_users_are_what_adapt_makes_of_all_of_them_together(place, lines):
 
 
 def test_stage_1_learns_from_the_others_alone(place, lines):
-    """Other test users leave everybody's shift as it is."""
+    """Other test users leave everybody's intervention as it is."""
     files = copied(place / "other users")
     asked = json.loads((files / TOP).read_text())
     for record in asked:

@@ -6,7 +6,6 @@ The style task, on the whole model: bits per byte of wanted answers to new instr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import product
 from pathlib import Path
 
 import pandas as pd
@@ -21,10 +20,8 @@ from lore_core.perfit.recipe import Recipe, Stage
 from lore_core.tools import draws
 from lore_core.tools.paths import FIGURES
 
-BLOCK = 15  # what enters it is read once; of 30
-LAYERS = (15, 20, 25, 29)
+LAYERS = (15, 20, 25, 29)  # of 30; what enters the one that is moved is read once
 POSITIONS = ("l1", "l3", "l7", "f7+l7")
-PLACES = tuple(product(LAYERS, POSITIONS))
 SHARED = Stage(rank=4, learning_rate=3e-3, passes=2, batch=16)
 
 FILE = FIGURES / "where.csv"
@@ -39,39 +36,44 @@ def recipe(layer: int, positions: str) -> Recipe:
     )
 
 
-def items(study: Study, recipe: Recipe, seed: int = SEED) -> pd.DataFrame:
-    """Bits per byte of each test item, before and after.
+def items(study: Study, positions: Sequence[str] = POSITIONS, seed: int = SEED) -> pd.DataFrame:
+    """Bits per byte of each test item, before, and with a shift at one block.
 
     Args:
-        study: of the style task, from BLOCK on; its model stays as it is.
-        recipe: of PerFit.
+        study: of the style task, from the moved block on; its model stays as it is.
+        positions: which tokens of the prompt are moved; each is a run of its own.
         seed: of all draws.
 
     Returns:
-        `user`, `item`, `base`, and `bits per byte`.
+        `layer`, `positions`, `user`, `item`, `base`, and `bits per byte`.
     """
-    test = study.task.test
-    asked, upper = study.items.select(test), study.upper()
-    found = {"user": study.task.user[test], "item": test}
-    before = perfit.fit(upper, study.history, recipe.up_to(None), seed, study.block)
-    found["base"] = study.per_byte(before.all_losses(asked), test)
-    after = perfit.further(before, study.history, recipe, seed)
-    found[BITS] = study.per_byte(after.all_losses(asked), test)
-    return pd.DataFrame({name: column.tolist() for name, column in found.items()})
+    test, upper = study.task.test, study.upper()
+    asked, about = study.items.select(test), {"user": study.task.user[test], "item": test}
+    found = []
+    for some in positions:
+        bare = perfit.fit(
+            upper, study.history, recipe(study.block, some).up_to(None), seed, study.block
+        )
+        after = perfit.further(bare, study.history, recipe(study.block, some), seed)
+        bits = [study.per_byte(each.all_losses(asked), test) for each in (bare, after)]
+        rows = about | dict(zip(("base", BITS), bits, strict=True))
+        columns = {name: column.tolist() for name, column in rows.items()}
+        found.append(pd.DataFrame({"layer": study.block, "positions": some, **columns}))
+    return pd.concat(found, ignore_index=True)
 
 
-def table(results: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """A row for each of PLACES; intervals over users.
+def table(found: pd.DataFrame) -> pd.DataFrame:
+    """A row for each place; intervals over users.
 
     Args:
-        results: the rows of each place, as `items` gives them.
+        found: the rows of all places, as `items` gives them.
     """
     rows = []
-    for (layer, positions), found in zip(PLACES, results, strict=True):
-        users = found.groupby("user")[["base", BITS]].mean()
+    for place, some in found.groupby(KEYS, sort=False):
+        users = some.groupby("user")[["base", BITS]].mean()
         base, own = (torch.tensor(users[name].to_numpy()) for name in ("base", BITS))
         gain = lead(-own, -base, draws.generator(0))
-        about = {"layer": layer, "positions": positions, "n_users": len(own)}
+        about = dict(zip(KEYS, place, strict=True)) | {"n_users": len(own)}
         about |= bootstrap(own, draws.generator(0))._asdict()
         rows.append(about | {"gain": gain.mean, "gain_low": gain.low, "gain_high": gain.high})
     return pd.DataFrame(rows)

@@ -16,12 +16,12 @@ from lore_core.tasks.lamp_plan import said
 from lore_core.tools import command
 
 DESCRIPTION = (
-    "Learn to move a language model's hidden states: one shift for all users, then a small one for "
-    "each. Then answer their questions. What is not said is as the task's preset has it."
+    "Learn to move a language model's hidden states: one intervention for all users, then a small "
+    "one for each. Then answer their questions. What is not said is as the task's preset has it."
 )
 EPILOG = """
 Stop it when you like: the same command goes on with the user where it was. In --out are then
-  stage1            everybody's shift; where it is there already, it is used
+  stage1            everybody's intervention; where it is there already, it is used
   stage2            one file for each user; users.json says who is who
   predictions.json  the answers, and scores.json
 """
@@ -41,8 +41,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "help": "scaled (default): the published one at the model's own depth and width; "
         "published: as it is, for 32 blocks of width 4096",
     },
-    "--low_rank_dimension": {"metavar": "R", "type": int, "help": "rank of everybody's shift"},
-    "--user_low_rank_dimension": {"metavar": "R", "type": int, "help": "rank of each user's"},
+    "--low_rank_dimension": {"metavar": "R", "type": int, "help": "rank of stage 1"},
+    "--user_low_rank_dimension": {"metavar": "R", "type": int, "help": "rank of stage 2"},
     "--intervene_layer": {"metavar": "A;B", "help": 'blocks, from 0, such as "14;15"'},
     "--positions": {
         "metavar": "fN+lM",

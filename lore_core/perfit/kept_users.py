@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from lore_core.perfit.intervention import Interventions
 from lore_core.perfit.kept import FORMAT, NAMES, check_footing, filled, numbers, shared_tensors
-from lore_core.perfit.shift import Shifts
 from lore_core.perfit.shifted import Shifted, device_of
 from lore_core.proper.adapters import contents, under, weights_sum
 from lore_core.tools import checks, tensor_files
@@ -78,7 +78,7 @@ def load_users(shifted: Shifted, paths: Sequence[Path | str]) -> None:
     for name, nudge in shifted.nudges.items():
         rows = [under(f"{name}.", tensors) for tensors in read]
         together = {key: torch.stack([row[key] for row in rows]) for key in NAMES.values()}
-        stack = Shifts(len(rows), together["R"][0])
+        stack = Interventions(len(rows), together["R"][0])
         nudge.personal = filled(stack, together, paths[0]).to(device_of(shifted.net))
     shifted.n_users = len(paths)
 

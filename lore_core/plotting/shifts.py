@@ -14,6 +14,7 @@ from torch import Tensor
 
 from lore_core.evaluation.bootstrap import Interval
 from lore_core.plotting import label, plots
+from lore_core.plotting.groups import colour_of
 from lore_core.tools.palette import BLACK, BLUE, BROWN, GREY, OLIVE, ORANGE, PINK, SKY, WINE
 
 COLOURS = {"own": WINE, "other": BLACK, "shuffled": BROWN, "random": SKY, "null": GREY}
@@ -102,17 +103,17 @@ def directions(places: Tensor, colourings: Mapping[str, Sequence[str]]) -> Figur
     return fig
 
 
-def prices(rows: Mapping[str, tuple[int, Interval]], colours: Mapping[str, str]) -> Figure:
+def prices(rows: Mapping[str, tuple[int, Interval]]) -> Figure:
     """The error against the numbers that each user adds.
 
     Args:
         rows: method -> its numbers per user, and its error.
-        colours: method -> colour.
     """
     fig, ax = plt.subplots(figsize=(8, 4))
     for name, (price, error) in rows.items():
-        ax.vlines(price, error.low, error.high, color=colours[name], alpha=0.4, lw=4)
-        ax.plot(price, error.mean, "o", color=colours[name], ms=8)
+        colour = colour_of(name)
+        ax.vlines(price, error.low, error.high, color=colour, alpha=0.4, lw=4)
+        ax.plot(price, error.mean, "o", color=colour, ms=8)
         ax.annotate(
             name, (price, error.mean), (8, 0), textcoords="offset points", va="center", size=9
         )
@@ -134,15 +135,15 @@ def where(panels: Mapping[str, tuple[Tensor, list[str], list[str]]]) -> Figure:
     return fig
 
 
-def angles(found: Mapping[str, Interval], colours: Mapping[str, str]) -> Figure:
+def angles(found: Mapping[str, Interval]) -> Figure:
     """Angles between subspaces, in degrees.
 
     Args:
-        found: what is compared -> the smallest angle, with the spread over users.
-        colours: of each.
+        found: what is compared -> the smallest angle, with its range; the first is the learned one.
     """
     fig, ax = plt.subplots(figsize=(7, 0.5 * len(found) + 1.2))
-    plots.points(ax, {name: {name: angle} for name, angle in found.items()}, dict(colours))
+    colours = dict.fromkeys(found, GREY) | {next(iter(found)): WINE}
+    plots.points(ax, {name: {name: angle} for name, angle in found.items()}, colours)
     drop_legend(ax)
     ax.set(xlabel="smallest angle in degrees: 0 is the same, 90 unrelated")
     return fig

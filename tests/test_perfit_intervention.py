@@ -10,12 +10,12 @@ from worlds import random
 
 from lore_core.language_model.tail import Tail
 from lore_core.perfit import counting, start
+from lore_core.perfit.intervention import Intervention, Interventions, Units
 from lore_core.perfit.nudge import Nudge
 from lore_core.perfit.orthonormal import orthonormal
 from lore_core.perfit.positions import Positions
 from lore_core.perfit.presets import PRESETS, SCALED
 from lore_core.perfit.recipe import PAPER, Recipe
-from lore_core.perfit.shift import Shift, Shifts, Units
 
 D, R, N = 12, 3, 4
 USER = torch.tensor([2, 0, 2, 3, 3, 2])  # nobody's is 1
@@ -34,11 +34,11 @@ def learned(part, seed=0):
 
 
 def shift(seed=0):
-    return learned(Shift(start.random(random(seed), R, D)), seed)
+    return learned(Intervention(start.random(random(seed), R, D)), seed)
 
 
 def shifts(seed=1):
-    return learned(Shifts(N, start.random(random(seed), R, D)), seed)
+    return learned(Interventions(N, start.random(random(seed), R, D)), seed)
 
 
 def by_hand(x, rows, W, b):
@@ -72,7 +72,7 @@ def test_each_state_is_moved_by_its_own_users_shift():
 @pytest.mark.parametrize("units", [None, Units(values(D, seed=4), 3.0)])
 def test_it_starts_as_the_identity_exactly(units):
     x, rows = 700 + 100 * values(len(USER), D), start.random(random(0), R, D)
-    one, many = Shift(rows), Shifts(N, rows)
+    one, many = Intervention(rows), Interventions(N, rows)
     one.units = many.units = units
     for composition in ("after", "beside"):
         assert torch.equal(Nudge(one, many, composition)(x, USER), x)
@@ -93,7 +93,7 @@ def test_without_w_the_coordinates_become_b():
 
 
 def test_in_two_dimensions_one_direction_is_replaced_and_the_other_left():
-    one = Shift(torch.tensor([[3.0, 4.0]])).requires_grad_(False)
+    one = Intervention(torch.tensor([[3.0, 4.0]])).requires_grad_(False)
     one.W.zero_(), one.b.fill_(10.0)
     # Along (.6, .8) the point (5, 10) has the coordinate 11, which becomes 10.
     torch.testing.assert_close(one(torch.tensor([5.0, 10.0])), torch.tensor([4.4, 9.2]))
@@ -291,9 +291,9 @@ def test_the_counts_are_the_published_ones():
 
 
 def test_the_formula_counts_what_was_built():
-    one = Shift(start.random(random(0), R, D))
+    one = Intervention(start.random(random(0), R, D))
     assert sum(w.numel() for w in one.parameters()) == counting.perfit(1, R, D)
-    many = Shifts(N, start.random(random(0), R, D))
+    many = Interventions(N, start.random(random(0), R, D))
     assert sum(w.numel() for w in many.parameters()) == N * counting.perfit(1, R, D)
 
 
