@@ -29,7 +29,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # the Hub's library reads it when it is firs
 pytestmark = pytest.mark.skipif(not find_spec("transformers"), reason="needs the extra `hub`")
 FILES = Path(__file__).parent / "files" / "news_headline"
 USERS = ["ann", "bob", "cyd", "dan"]
-QUICK = paced(PAPER, learning_rate=0.03)
+QUICK = paced(PAPER, learning_rate=0.03, batch=2)  # batches are drawn
 KNOWN = "generate headline for the following article : why do how to in and of is it".split()
 CHANGES = {"shared_rank": 3, "user_rank": 2, "layers": (1, 2), "positions": "f3+l2", "epochs": 2}
 
