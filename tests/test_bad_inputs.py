@@ -67,9 +67,12 @@ from lore_core.perfit.fit import fit as move
 from lore_core.perfit.intervention import Intervention, Interventions
 from lore_core.perfit.null import band, null
 from lore_core.perfit.person import agreement, between
+from lore_core.perfit.plan import Plan as Road
+from lore_core.perfit.plan import paced
 from lore_core.perfit.positions import Positions
-from lore_core.perfit.presets import PRESETS, Preset
+from lore_core.perfit.presets import PRESETS, Preset, layers_of
 from lore_core.perfit.profiles import Rated
+from lore_core.perfit.recipe import PAPER as PUBLISHED
 from lore_core.perfit.recipe import Recipe as Moving
 from lore_core.perfit.recipe import Stage as Rank
 from lore_core.perfit.rivals import mean_shift
@@ -1876,6 +1879,7 @@ class Part:
 LEARNED = Labelled(normal(6, 4).float(), [0, 1, 2, 0, 1, 2], [0, 0, 0, 1, 1, 1], 2)
 READER = torch.nn.Linear(4, 3)
 AT_RANDOM = Moving(start="random", user_start="random")
+ROAD = partial(Road, "model", "data", "news_headline", "out")
 NO_MOVING = {
     "positions as a number": (lambda: Positions.parse("7"), "expected fN for the first N tokens"),
     "positions of nothing": (lambda: Positions.parse(""), "positions is '', expected fN"),
@@ -1944,6 +1948,26 @@ NO_MOVING = {
         "Linear has no blocks; give a decoder",
     ),
     "states of NaN": (lambda: replace(LEARNED, inputs=normal(6, 4) * NAN), "inputs has NaN"),
+    "a preset without a layer": (lambda: Preset(8, 4, (), "l7", 4), "layers is empty"),
+    "layers with commas": (lambda: layers_of("14,15"), "layers are '14,15', expected numbers"),
+    "layers half said": (lambda: layers_of("14;"), "layers are '14;', expected numbers"),
+    "a layer below the first": (lambda: layers_of("-1"), "layers are '-1', expected numbers"),
+    "a road of LaMP's task": (lambda: Road("m", "d", "LaMP_4", "o"), "task is 'LaMP_4', expected"),
+    "a road of no preset": (lambda: ROAD(preset="ours"), "preset is 'ours', expected one of"),
+    "a road of half precision": (lambda: ROAD(kind="float16"), "kind is 'float16'"),
+    "a road of no token": (lambda: ROAD(tokens=0), "tokens is 0"),
+    "a road with no memory": (lambda: ROAD(budget=0), "budget is 0"),
+    "a road from labels": (lambda: ROAD(base=Moving()), 'start is "labels", .* take "random"'),
+    "a road from users' shifts": (
+        lambda: ROAD(base=replace(Moving(), start="random", user_start="shared")),
+        'user_start is "shared", which this road cannot follow',
+    ),
+    "a road by PROPER's recipe": (lambda: ROAD(base=Tuning()), "expected Recipe"),
+    "a road of no pass": (lambda: ROAD(changes={"epochs": 0}), "epochs is 0"),
+    "a road of no rank": (lambda: ROAD(changes={"user_rank": 0}), "user_rank is 0"),
+    "a road of other positions": (lambda: ROAD(changes={"positions": "7"}), "positions is '7'"),
+    "a batch of no item": (lambda: paced(PUBLISHED, batch=0), "batch is 0"),
+    "no rate": (lambda: paced(PUBLISHED, learning_rate=0.0), "learning_rate is 0.0"),
 }
 
 
