@@ -59,13 +59,16 @@ figures: $(STAMP) ## train every method in full on every seed, write figures/'s 
 		--snakefile workflow/neighbours.smk || { $(GO_ON); exit 1; })
 	@$(if $(FULL)$(PROFILE:profiles/full.yaml=),,$(PY) -m snakemake --quiet rules host \
 		--snakefile workflow/groups.smk || { $(GO_ON); exit 1; })
+	@$(if $(FULL)$(PROFILE:profiles/full.yaml=),,$(PY) -m snakemake --quiet rules host \
+		--snakefile workflow/shifts.smk || { $(GO_ON); exit 1; })
 	@$(if $(FULL)$(PROFILE:profiles/full.yaml=),,$(MAKE) --no-print-directory course)
 
 figures-model: $(STAMP) ## steer and tune the small language model: 50 minutes (SOURCE=folder of text)
 	@$(PY) -m lore_core.language_model.weights
 	@$(PY) -m snakemake --quiet rules host --snakefile workflow/steering.smk || { $(GO_ON); exit 1; }
-	@$(PY) -m snakemake --quiet rules host --snakefile workflow/style.smk \
-		$(if $(SOURCE),--config source="$(SOURCE)") || { $(GO_ON); exit 1; }
+	@for study in style where; do $(PY) -m snakemake --quiet rules host \
+		--snakefile workflow/$$study.smk $(if $(SOURCE),--config source="$(SOURCE)") \
+		|| { $(GO_ON); exit 1; }; done
 
 agree: $(STAMP) ## compare another machine's tables (WITH=folder) with those of figures/ (OTHER=...)
 	@$(PY) workflow/agree.py "$(WITH)" "$(OTHER)"

@@ -20,6 +20,7 @@ from lore_core.datasets.encoders import Encoder, encoder
 from lore_core.datasets.store import Store
 from lore_core.language_model.architecture import REWARD
 from lore_core.language_model.decoder import KINDS
+from lore_core.tools import command
 
 DESCRIPTION = "Turn the texts of a data set into vectors. Each text is read once and then kept."
 EXAMPLES = """
@@ -186,25 +187,12 @@ def write(path: Path, texts: Corpus, chosen: Encoder, cache: Path | str | None) 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    found = argparse.ArgumentParser(
-        prog="python -m lore_core.embed",
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    for names, options in OPTIONS.items():
-        found.add_argument(*names.split(), **options)
-    return found
+    return command.parser("python -m lore_core.embed", DESCRIPTION, EXAMPLES, OPTIONS)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line of `run`; an error is one line, without a traceback."""
-    try:
-        run(parser().parse_args(arguments))
-    except KeyboardInterrupt:
-        raise SystemExit("embed: stopped; the same command goes on from here") from None
-    except (ImportError, OSError, RuntimeError, ValueError) as error:
-        raise SystemExit(f"embed: {' '.join(str(error).split())}") from error
+    command.main("embed", run, parser(), arguments)
 
 
 if __name__ == "__main__":

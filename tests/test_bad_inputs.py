@@ -62,9 +62,20 @@ from lore_core.methods import (
 )
 from lore_core.palm import adapters
 from lore_core.palm.lora import Lora
+from lore_core.perfit import counting, start
+from lore_core.perfit.fit import fit as move
+from lore_core.perfit.intervention import Intervention, Interventions
 from lore_core.perfit.null import band, null
 from lore_core.perfit.person import agreement, between
+from lore_core.perfit.plan import Plan as Road
+from lore_core.perfit.plan import paced
+from lore_core.perfit.positions import Positions
+from lore_core.perfit.presets import PRESETS, Preset, layers_of
 from lore_core.perfit.profiles import Rated
+from lore_core.perfit.recipe import PAPER as PUBLISHED
+from lore_core.perfit.recipe import Recipe as Moving
+from lore_core.perfit.recipe import Stage as Rank
+from lore_core.perfit.rivals import mean_shift
 from lore_core.perfit.spectrum import collective, directions, heaviest, spectrum
 from lore_core.proper import count
 from lore_core.proper.inject import inject
@@ -90,6 +101,7 @@ from lore_core.simulation.planted import planted_responses
 from lore_core.simulation.tastes import dirichlet_tastes
 from lore_core.splits import split
 from lore_core.tasks import Panel, Task, rating, style, tag
+from lore_core.tasks.contest import Given
 from lore_core.tasks.items import Labelled
 from lore_core.tasks.texts import Texts
 from lore_core.tasks.traits import DECODABLE
@@ -1856,3 +1868,126 @@ def test_wrong_rated_texts_are_refused(change, message):
         return Rated(**given | {name: v for name, v in change.items() if name in given})
 
     test_it_is_refused_and_said_what_was_expected(call, message)
+
+
+class Part:
+    """Some of a network with a head of labels."""
+
+    head, final_norm = torch.nn.Linear(4, 3, bias=False), torch.nn.RMSNorm(4)
+
+
+LEARNED = Labelled(normal(6, 4).float(), [0, 1, 2, 0, 1, 2], [0, 0, 0, 1, 1, 1], 2)
+READER = torch.nn.Linear(4, 3)
+AT_RANDOM = Moving(start="random", user_start="random")
+ROAD = partial(Road, "model", "data", "news_headline", "out")
+NO_MOVING = {
+    "positions as a number": (lambda: Positions.parse("7"), "expected fN for the first N tokens"),
+    "positions of nothing": (lambda: Positions.parse(""), "positions is '', expected fN"),
+    "positions from the last": (lambda: Positions.parse("l7+f7"), "positions is 'l7.f7', expected"),
+    "positions without a sign": (lambda: Positions.parse("f7l7"), "such as f7.l7, l7 or f3"),
+    "positions half said": (lambda: Positions.parse("f7+"), "positions is 'f7.', expected fN"),
+    "the first none": (lambda: Positions.parse("f0+l7"), "positions is 'f0.l7', expected fN"),
+    "positions of no text": (lambda: Positions.parse(None), "positions is None, expected fN"),
+    "no token": (lambda: Positions(), "expected at least one token"),
+    "a token less than none": (lambda: Positions(-1, 2), "first is -1"),
+    "no rank of a shift": (lambda: Rank(rank=0), "rank is 0"),
+    "a decay below 0": (lambda: Rank(weight_decay=-0.1), "weight_decay is -0.1"),
+    "a rank for a stage of shifts": (lambda: Moving(shared=4), "shared is a int"),
+    "an unknown composition": (lambda: Moving(composition="before"), "composition is 'before'"),
+    "an unknown start of R": (lambda: Moving(start="shared"), "start is 'shared'"),
+    "an unknown start of users": (lambda: Moving(user_start="warm"), "user_start is 'warm'"),
+    "unknown coordinates": (lambda: Moving(coordinates="polar"), "coordinates is 'polar'"),
+    "a layer below 0": (lambda: Moving(layers=(3, -1)), r"layers\[1\] is -1"),
+    "a layer twice": (lambda: Moving(layers=(3, 3)), r"layers are \(3, 3\), expected each"),
+    "positions in a recipe": (lambda: Moving(positions="all"), "positions is 'all'"),
+    "a preset of no rank": (lambda: Preset(0, 4, (14,), "l7", 4), "shared_rank is 0"),
+    "a preset of no layer": (lambda: Preset(8, 4, (-1,), "l7", 4), r"layers\[0\] is -1"),
+    "a preset of one stage": (
+        lambda: PRESETS["news_headline"].recipe(Moving(personal=None)),
+        "a preset is for both stages",
+    ),
+    "a model of no block": (lambda: PRESETS["news_headline"].scaled(0, 576), "n_layers is 0"),
+    "a rank above d": (lambda: Intervention(normal(5, 4)), "rank is 5, but a state has 4 numbers"),
+    "a rank above d in a stack": (
+        lambda: Interventions(2, normal(5, 4)),
+        "rank is 5, but a state has 4",
+    ),
+    "a start of NaN": (lambda: Intervention(normal(2, 4) * NAN), "start has NaN"),
+    "no user": (lambda: Interventions(0, normal(2, 4)), "n is 0"),
+    "a rank above d at random": (lambda: start.random(random(0), 5, 4), "rank is 5"),
+    "a rank above d of labels": (lambda: start.labels(Part(), 5, random(0)), "rank is 5"),
+    "labels that nobody has": (
+        lambda: start.labels(READER, 2, random(0)),
+        'Linear has no head of labels; start at "random"',
+    ),
+    "fewer users than ranks": (
+        lambda: start.from_shared(normal(2, 4), 3),
+        "rank is 3, but there are 2 users",
+    ),
+    "users who all moved alike": (
+        lambda: start.from_shared(torch.ones(6, 4), 2),
+        "shifts span only 1 directions",
+    ),
+    "shifts of NaN": (lambda: start.from_shared(normal(6, 4) * NAN, 2), "shifts has NaN"),
+    "shifts of no rank": (lambda: start.from_shared(normal(6, 4), 0), "r is 0"),
+    "a count of rank above d": (lambda: counting.perfit(2, 9, 8), "rank is 9"),
+    "a count of no layer": (lambda: counting.perfit(0, 4, 8), "layers is 0"),
+    "a count of no projection": (lambda: counting.oppu(0), "projections is 0"),
+    "less than nothing": (lambda: counting.reduction(4, 0), "theirs is 0"),
+    "an empty history": (
+        lambda: move(READER, LEARNED.select(torch.zeros(6).bool()), AT_RANDOM),
+        "items is empty; give at least one item",
+    ),
+    "a recipe of PROPER": (lambda: move(READER, LEARNED, Tuning()), "expected Recipe"),
+    "a rank above the state": (
+        lambda: move(READER, LEARNED, replace(AT_RANDOM, shared=Rank(rank=5))),
+        "rank is 5, but a state has 4 numbers",
+    ),
+    "blocks of no decoder": (
+        lambda: move(READER, LEARNED, replace(AT_RANDOM, layers=(1,))),
+        "Linear has no blocks; give a decoder",
+    ),
+    "states of NaN": (lambda: replace(LEARNED, inputs=normal(6, 4) * NAN), "inputs has NaN"),
+    "a preset without a layer": (lambda: Preset(8, 4, (), "l7", 4), "layers is empty"),
+    "layers with commas": (lambda: layers_of("14,15"), "layers are '14,15', expected numbers"),
+    "layers half said": (lambda: layers_of("14;"), "layers are '14;', expected numbers"),
+    "a layer below the first": (lambda: layers_of("-1"), "layers are '-1', expected numbers"),
+    "a road of LaMP's task": (lambda: Road("m", "d", "LaMP_4", "o"), "task is 'LaMP_4', expected"),
+    "a road of no preset": (lambda: ROAD(preset="ours"), "preset is 'ours', expected one of"),
+    "a road of half precision": (lambda: ROAD(kind="float16"), "kind is 'float16'"),
+    "a road of no token": (lambda: ROAD(tokens=0), "tokens is 0"),
+    "a road with no memory": (lambda: ROAD(budget=0), "budget is 0"),
+    "a road from labels": (lambda: ROAD(base=Moving()), 'start is "labels", .* take "random"'),
+    "a road from users' shifts": (
+        lambda: ROAD(base=replace(Moving(), start="random", user_start="shared")),
+        'user_start is "shared", which this road cannot follow',
+    ),
+    "a road by PROPER's recipe": (lambda: ROAD(base=Tuning()), "expected Recipe"),
+    "a road of no pass": (lambda: ROAD(changes={"epochs": 0}), "epochs is 0"),
+    "a road of no rank": (lambda: ROAD(changes={"user_rank": 0}), "user_rank is 0"),
+    "a road of other positions": (lambda: ROAD(changes={"positions": "7"}), "positions is '7'"),
+    "a batch of no item": (lambda: paced(PUBLISHED, batch=0), "batch is 0"),
+    "no rate": (lambda: paced(PUBLISHED, learning_rate=0.0), "learning_rate is 0.0"),
+}
+
+
+@pytest.mark.parametrize(("call", "message"), NO_MOVING.values(), ids=NO_MOVING)
+def test_wrong_ways_to_move_states_are_refused(call, message):
+    test_it_is_refused_and_said_what_was_expected(call, message)
+
+
+NO_MEAN = {
+    "a user too few": (normal(1, 4), r"shifts has shape \(1, 4\), expected \(2, 4\)"),
+    "another width": (normal(2, 3), r"shifts has shape \(2, 3\), expected \(2, 4\)"),
+    "none of a seen user": (
+        torch.tensor([[NAN] * 4, [1.0] * 4]),
+        "no row without NaN of a seen user",
+    ),
+}
+
+
+@pytest.mark.parametrize(("shifts", "message"), NO_MEAN.values(), ids=NO_MEAN)
+def test_wrong_observed_shifts_are_refused(shifts, message):
+    task = Task([0, 1], [0, 1], [0, 1], [2, 2], torch.tensor([False, True]), [0, 0], ("a", "b"))
+    given = Given(task, normal(2, 4).float(), READER)
+    test_it_is_refused_and_said_what_was_expected(lambda: mean_shift(given, shifts), message)

@@ -8,7 +8,7 @@ from lore_core.tasks.lamp import Question, read, read_users
 from lore_core.tasks.lamp_files import read_outputs, write_predictions
 from lore_core.tasks.lamp_prompts import cut, pairs, prompt
 from lore_core.tasks.lamp_scores import scores
-from lore_core.tasks.lamp_tasks import TASKS, task_of
+from lore_core.tasks.lamp_tasks import ALIASES, TASKS, task_of
 
 ASK = "What is the score of this review? review: "
 GOOD, BAD = {"id": "p1", "text": "works well", "score": "5"}, {"text": "broke at once", "score": 1}
@@ -67,6 +67,11 @@ def test_predictions_are_read_as_they_were_written_and_look_like_lamp_s_outputs(
         "task": "LaMP_3",
         "golds": [{"id": "11", "output": "4"}, {"id": "12", "output": "très bien"}],
     }
+
+
+def test_tasks_go_by_the_names_of_per_user_tuning_too():
+    names = {"movie_tagging": "LaMP_2", "news_categorize": "LaMP_2N", "news_headline": "LaMP_4"}
+    assert {name: task_of(name).name for name in names} == names == ALIASES
 
 
 def test_both_tasks_of_tags_have_one_name_in_files(tmp_path):

@@ -17,7 +17,7 @@ from lore_core.datasets.build.texts import ids
 from lore_core.language_model import causal
 from lore_core.perfit import observe
 from lore_core.perfit.person import agreement
-from lore_core.perfit.spectrum import collective
+from lore_core.perfit.spectrum import collective, heaviest
 from lore_core.tasks import Panel, rating
 from lore_core.tasks.traits import DECODABLE
 from lore_core.tools.paths import DATA
@@ -244,13 +244,28 @@ def test_the_committed_users_are_those_of_the_task():
 
 
 @committed
-def test_the_committed_shifts_share_their_mean_and_hold_a_faint_trace():
+def test_the_committed_rows_agree_by_their_queries_and_items_but_hardly_by_their_person():
     found = shifts.load()
+    sheet = (DATA / "README.md").read_text(encoding="utf-8")
+    rows = [[], [], []]
     for layer in found.layers:
-        own = found.at("own", layer)
-        assert own.shape == (200, 576)
-        assert collective(own).share > 0.5
-        assert agreement(own, found.at("again", layer)).same.mean() < 0.5
+        own, again, other = (found.at(kind, layer) for kind in ("own", "again", "other"))
+        assert collective(own).share > 0.7
+        pairs = (own, other), (own[found.partner], other), (own, again)
+        for row, (one, two) in zip(rows, pairs, strict=True):
+            row.append(float(agreement(one, two).same.mean()))
+    assert min(rows[0]) > 0.2 and min(rows[1]) > 0.1 and max(map(abs, rows[2])) < 0.05
+    for row in rows:
+        assert f"| {' | '.join(f'{abs(cosine):.2f}' for cosine in row)} |" in sheet
+
+
+@committed
+def test_one_feature_moves_the_lower_layers():
+    found = shifts.load()
+    heavy = [heaviest(found.at("own", layer), centred=True) for layer in found.layers]
+    assert [feature for feature, _ in heavy[:3]] == [507] * 3
+    assert [f"{share:.2f}" for _, share in heavy[:3]] == ["0.93", "0.27", "0.15"]
+    assert max(share for _, share in heavy[3:]) < 0.025
 
 
 @committed

@@ -19,7 +19,13 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "CONTRIBUTING.md"
 NAME = re.compile(r'"([\w-]+)["./]')  # "alpaca_eval.safetensors", or its first part alone
 # What a reader calls from outside, and nothing in lore_core imports: it belongs to no room.
-DOORS = {"lore_core", "lore_core.embed", "lore_core.__main__", "lore_core.proper.__main__"}
+DOORS = {
+    "lore_core",
+    "lore_core.embed",
+    "lore_core.__main__",
+    "lore_core.proper.__main__",
+    "lore_core.perfit.__main__",
+}
 BEGIN, END = "<!-- rooms: begin -->", "<!-- rooms: end -->"
 
 

@@ -35,13 +35,13 @@ def task() -> Task:
     return style.make(alpaca_eval.load(), style_rows.SEED, style_rows.PANEL)
 
 
-def made(source: str) -> Study:
-    """The task as the model reads it; its states are taken from the disk where they lie there."""
+def made(source: str, block: int = style_rows.BLOCK) -> Study:
+    """The task as the model reads it; what enters a block is read now or lies on the disk."""
     folder = None if source == PUBLIC else source
     instructions, responses, _ = bring(folder, CACHE, SUMS, GENERATORS, progress=False)
     model, tokenizer = causal.load(FOLDER, device="cpu")
     texts = (instructions, responses)
-    return study(task(), model, tokenizer, *texts, STATES, style_rows.BLOCK)
+    return study(task(), model, tokenizer, *texts, STATES, block)
 
 
 def states(source: str, out: str) -> None:

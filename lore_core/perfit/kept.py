@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from lore_core.perfit.intervention import Form, Intervention, Units
 from lore_core.perfit.nudge import Nudge
 from lore_core.perfit.recipe import STAGES, Recipe, Stage
-from lore_core.perfit.shift import Intervention, Shift, Units
 from lore_core.perfit.shifted import Shifted, device_of
 from lore_core.proper.adapters import contents, under, weights_sum
 from lore_core.tools import tensor_files
@@ -24,7 +24,7 @@ from lore_core.tools import tensor_files
 FORMAT = 1
 KIND = "PerFit shift"
 NAMES = {"free": "R", "W": "W", "b": "b"}  # after training, `free` is R itself
-Part = TypeVar("Part", bound=Intervention)
+Part = TypeVar("Part", bound=Form)
 ORTHONORMAL = 1e-5  # how far R Rᵀ may be off I
 
 
@@ -67,7 +67,7 @@ def load(net: nn.Module, path: Path | str) -> Shifted:
     for name, nudge in nudges.items():
         mine = under(f"{name}.", tensors)
         if "R" in mine:
-            nudge.shared = filled(Shift(mine["R"]), mine, path).to(device_of(net))
+            nudge.shared = filled(Intervention(mine["R"]), mine, path).to(device_of(net))
         if "start" in mine:
             shifted.starts[name] = mine["start"]
         if "centre" in mine:
@@ -75,7 +75,7 @@ def load(net: nn.Module, path: Path | str) -> Shifted:
     return shifted
 
 
-def numbers(part: Intervention) -> dict[str, Tensor]:
+def numbers(part: Form) -> dict[str, Tensor]:
     """The numbers of a φ by the names of the formula."""
     return {name: getattr(part, key).detach().cpu() for key, name in NAMES.items()}
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from lore_core.perfit.intervention import Interventions
 from lore_core.perfit.kept import FORMAT, NAMES, check_footing, filled, numbers, shared_tensors
-from lore_core.perfit.shift import Shifts
 from lore_core.perfit.shifted import Shifted, device_of
 from lore_core.proper.adapters import contents, under, weights_sum
 from lore_core.tools import checks, tensor_files
@@ -30,17 +30,31 @@ def save_users(shifted: Shifted, folder: Path | str) -> list[Path]:
     Raises:
         ValueError: there is no φ_u.
     """
-    about = {"kind": KIND, "format": FORMAT, "stands on": footing(shifted)}
-    paths = []
-    for user in range(shifted.n_users):
-        tensors: dict[str, Tensor] = {}
-        for name, nudge in shifted.nudges.items():
-            if nudge.personal is None:
-                raise ValueError("users have no shifts yet; train stage 2 first")
-            tensors |= {f"{name}.{key}": w[user] for key, w in numbers(nudge.personal).items()}
-        paths.append(Path(folder) / f"user_{user}.safetensors")
-        tensor_files.write(paths[-1], tensors, about)
+    stands_on = footing(shifted)
+    paths = [Path(folder) / f"user_{user}.safetensors" for user in range(shifted.n_users)]
+    for user, path in enumerate(paths):
+        save_user(shifted, user, path, stands_on)
     return paths
+
+
+def save_user(shifted: Shifted, user: int, path: Path | str, stands_on: str) -> None:
+    """Write φ_u of one user.
+
+    Args:
+        shifted: with φ_u.
+        user: whose.
+        path: the file.
+        stands_on: the `footing`, which takes a while for a large network.
+
+    Raises:
+        ValueError: there is no φ_u.
+    """
+    tensors: dict[str, Tensor] = {}
+    for name, nudge in shifted.nudges.items():
+        if nudge.personal is None:
+            raise ValueError("users have no shifts yet; train stage 2 first")
+        tensors |= {f"{name}.{key}": w[user] for key, w in numbers(nudge.personal).items()}
+    tensor_files.write(path, tensors, {"kind": KIND, "format": FORMAT, "stands on": stands_on})
 
 
 def load_users(shifted: Shifted, paths: Sequence[Path | str]) -> None:
@@ -64,7 +78,7 @@ def load_users(shifted: Shifted, paths: Sequence[Path | str]) -> None:
     for name, nudge in shifted.nudges.items():
         rows = [under(f"{name}.", tensors) for tensors in read]
         together = {key: torch.stack([row[key] for row in rows]) for key in NAMES.values()}
-        stack = Shifts(len(rows), together["R"][0])
+        stack = Interventions(len(rows), together["R"][0])
         nudge.personal = filled(stack, together, paths[0]).to(device_of(shifted.net))
     shifted.n_users = len(paths)
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lore_core.perfit.shift import Units
+from lore_core.perfit.intervention import Units
 from lore_core.perfit.shifted import Shifted
 from lore_core.tasks.items import Items
 

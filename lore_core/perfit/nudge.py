@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from lore_core.perfit.shift import Shift, Shifts
+from lore_core.perfit.intervention import Intervention, Interventions
 
 
 class Nudge(nn.Module):
@@ -23,8 +23,8 @@ class Nudge(nn.Module):
 
     def __init__(
         self,
-        shared: Shift | None = None,
-        personal: Shifts | None = None,
+        shared: Intervention | None = None,
+        personal: Interventions | None = None,
         composition: str = "after",
     ) -> None:
         super().__init__()

@@ -39,6 +39,8 @@ class Preset:
         sizes = {"shared_rank": self.shared_rank, "user_rank": self.user_rank}
         checks.whole_numbers(1, **sizes, epochs=self.epochs)
         checks.whole_numbers(0, **{f"layers[{i}]": at for i, at in enumerate(self.layers)})
+        if not self.layers:
+            raise ValueError("layers is empty; name at least one block whose output is moved")
         Positions.parse(self.positions)
 
     @property
@@ -80,6 +82,21 @@ class Preset:
         layers = dict.fromkeys(round(at * n_layers / deep) for at in self.layers)
         ranks = [max(1, round(r / times)) for r in (self.shared_rank, self.user_rank)]
         return replace(self, shared_rank=ranks[0], user_rank=ranks[1], layers=tuple(layers))
+
+
+def layers_of(text: str) -> tuple[int, ...]:
+    """Numbers of blocks as the README's flag has them: 14;15;16.
+
+    Raises:
+        ValueError: it is written otherwise.
+    """
+    parts = str(text).split(";")
+    if not all(part.strip().isdecimal() for part in parts):
+        raise ValueError(
+            f"layers are {text!r}, expected numbers of blocks, from 0, with semicolons between "
+            "them, such as 14;15;16 (quote them for the shell)"
+        )
+    return tuple(int(part) for part in parts)
 
 
 PRESETS = {

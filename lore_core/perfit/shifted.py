@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from lore_core.perfit.attach import Reading, attach
+from lore_core.perfit.intervention import Units
 from lore_core.perfit.nudge import Nudge
 from lore_core.perfit.positions import Positions
 from lore_core.perfit.recipe import Recipe
-from lore_core.perfit.shift import Units
 from lore_core.proper.who import known
 from lore_core.tasks.contest import likeliest
 from lore_core.tasks.items import Items

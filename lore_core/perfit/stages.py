@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from lore_core.perfit import start as starts
+from lore_core.perfit.intervention import Intervention, Interventions
 from lore_core.perfit.moved import mean_shifts
 from lore_core.perfit.recipe import Stage
-from lore_core.perfit.shift import Shift, Shifts
 from lore_core.perfit.shifted import Shifted, device_of
 from lore_core.tasks.descent import descend
 from lore_core.tasks.items import Items, Labelled
@@ -26,7 +26,7 @@ from lore_core.tools import draws
 def shared(shifted: Shifted, items: Items, stage: Stage, source: torch.Generator) -> None:
     """Stage 1: one φ_c for everybody."""
     first = starts_of(shifted, items, stage.rank, shifted.recipe.start, source)
-    parts = {name: Shift(rows).to(device_of(shifted.net)) for name, rows in first.items()}
+    parts = {name: Intervention(rows).to(device_of(shifted.net)) for name, rows in first.items()}
     for name, part in parts.items():
         shifted.nudges[name].shared = part
         part.units = shifted.units.get(name)
@@ -67,11 +67,11 @@ def users(shifted: Shifted, items: Items, stage: Stage, seed: int) -> None:
     are trained one by one. So what a user learns does not depend on who else is there.
     """
     device, there = device_of(shifted.net), items.user.unique()
-    whole = {name: Shifts(items.n_users, rows) for name, rows in shifted.starts.items()}
+    whole = {name: Interventions(items.n_users, rows) for name, rows in shifted.starts.items()}
     curve = torch.zeros(stage.passes, dtype=torch.float64)
     together = max(1, len(there)) if stage.batch is None else 1
     for some in there.split(together) if len(there) else ():
-        parts = {name: Shifts(len(some), rows) for name, rows in shifted.starts.items()}
+        parts = {name: Interventions(len(some), rows) for name, rows in shifted.starts.items()}
         for name, part in parts.items():
             shifted.nudges[name].personal = part.to(device)
             part.units = shifted.units.get(name)
@@ -82,7 +82,7 @@ def users(shifted: Shifted, items: Items, stage: Stage, seed: int) -> None:
             part.settle()
             put(part, whole[name], some)
     for name, stack in whole.items():
-        shifted.nudges[name].personal = stack.to(device)
+        shifted.nudges[name].personal = stack.to(device).requires_grad_(False)
     shifted.curves["personal"] = curve.tolist()
 
 
@@ -104,7 +104,7 @@ def train(
         )
 
 
-def put(part: Shifts, whole: Shifts, some: Tensor) -> None:
+def put(part: Interventions, whole: Interventions, some: Tensor) -> None:
     """What some users have learned, as rows of the stack of all."""
     for one, other in zip(part.parameters(), whole.parameters(), strict=True):
         other.data[some] = one.data.cpu()

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from lore_core.evaluation.bootstrap import Interval
 from lore_core.plotting import label, plots
-from lore_core.tools.palette import BLACK, BROWN, GREEN, GREY, OLIVE, ORANGE, PINK, RED, SKY
+from lore_core.tools.palette import BLACK, BROWN, GREEN, GREY, OLIVE, ORANGE, PINK, RED, SKY, WINE
 
 COLOURS = {
     "population": ORANGE,
@@ -28,6 +28,8 @@ COLOURS = {
     "true groups": GREY,
     "ridge: + user": PINK,
     "ridge: + group + user": GREEN,
+    "stage 1 alone": WINE,
+    "both stages": WINE,
 }
 BANDED = ("posterior + user", "true groups + user")  # of the others no interval is drawn
 Curve = dict[str, Interval]

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import seaborn as sns
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from torch import Tensor
 
 from lore_core.evaluation.bootstrap import Interval
 from lore_core.plotting import label, plots
+from lore_core.plotting.groups import colour_of
 from lore_core.tools.palette import BLACK, BLUE, BROWN, GREY, OLIVE, ORANGE, PINK, SKY, WINE
 
 COLOURS = {"own": WINE, "other": BLACK, "shuffled": BROWN, "random": SKY, "null": GREY}
@@ -29,47 +30,54 @@ def spectrum(
         panels: title -> curves (name -> share in the first 1, ..., r directions) of both rows.
         null: title -> (2, r) bounds of what Gaussian rows show, of both rows.
     """
-    size = (2.3 * len(panels) + 1, 4.6)
+    size = (2.2 * len(panels) + 1, 5)
     fig, axes = plt.subplots(2, len(panels), figsize=size, sharex=True, sharey=True, squeeze=False)
     for column, (title, rows) in zip(axes.T, panels.items(), strict=True):
         for ax, curves, (low, high) in zip(column, rows, null[title], strict=True):
             ranks = range(1, len(low) + 1)
             ax.fill_between(ranks, low, high, color=GREY, alpha=0.5, lw=1)
             for name, shares in curves.items():
-                ax.plot(range(1, len(shares) + 1), shares, color=COLOURS[name], lw=2)
+                ax.plot(
+                    range(1, len(shares) + 1),
+                    shares,
+                    color=COLOURS[name],
+                    lw=5 if name == "own" else 1.8,
+                )
             ax.axhline(0.8, color=GREY, ls=":", lw=1)
         column[0].set(title=title, xscale="log", ylim=(0, 1.02))
         column[1].set(xlabel="directions")
     for ax, what in zip(axes[:, 0], ("as it is", "without the mean"), strict=True):
         ax.set_ylabel(f"share of energy,\n{what}")
-    for ax, curves, band in zip(axes[:, -1], rows, null[title], strict=True):
-        middle = len(band[0]) // 12  # where curves are apart
-        ends = {name: float(shares[middle]) for name, shares in curves.items()}
-        ends["null"] = float(band[:, middle].mean())
-        label.ends(ax, ends, COLOURS)
+    names = [*curves, "null"]
+    lines = [Line2D([], [], color=COLOURS[name], lw=3) for name in names]
+    fig.legend(lines, names, loc="outside upper center", ncols=len(names), frameon=False)
     return fig
 
 
-def ranks(
-    panels: Mapping[str, Mapping[str, Mapping[str, float]]], colours: Mapping[str, str]
-) -> Figure:
+def ranks(panels: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Figure:
     """How many directions hold a share of the energy, in thousandths of what there is.
 
     Args:
-        panels: title -> name -> share of the energy, as text -> per mille of min(N, d).
-        colours: name -> colour.
+        panels: title -> name -> share of the energy, as text -> per mille of min(N, d). Names of
+            COLOURS have their colour, with ", centred" behind too.
     """
-    fig, axes = plt.subplots(
-        1, len(panels), figsize=(5 * len(panels), 3.6), sharey=True, squeeze=False
-    )
+    size = (5 * len(panels), 4)
+    fig, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False)
     for ax, (title, rows) in zip(axes[0], panels.items(), strict=True):
         for name, found in rows.items():
-            ax.plot(list(found), list(found.values()), "o-", color=colours[name], lw=2)
+            look = "o--" if name.startswith("other") else "o-"
+            ax.plot(list(found), list(found.values()), look, color=rank_colour(name), lw=2)
         ax.set(title=title, yscale="log", xlabel="share of the energy")
-        ends = {name: list(found.values())[-1] for name, found in rows.items()}
-        label.ends(ax, ends, dict(colours))
     axes[0, 0].set_ylabel("directions, ‰ of all")
+    for ax, rows in zip(axes[0], panels.values(), strict=True):
+        ends = {name: list(found.values())[-1] for name, found in rows.items()}
+        label.ends(ax, ends, {name: rank_colour(name) for name in rows})
     return fig
+
+
+def rank_colour(name: str) -> str:
+    """A profile's colour; grey for what is not ours."""
+    return COLOURS.get(name.removesuffix(", centred"), GREY)
 
 
 def directions(places: Tensor, colourings: Mapping[str, Sequence[str]]) -> Figure:
@@ -94,22 +102,22 @@ def directions(places: Tensor, colourings: Mapping[str, Sequence[str]]) -> Figur
     return fig
 
 
-def prices(rows: Mapping[str, tuple[int, Interval]], colours: Mapping[str, str]) -> Figure:
+def prices(rows: Mapping[str, tuple[int, Interval]]) -> Figure:
     """The error against the numbers that each user adds.
 
     Args:
         rows: method -> its numbers per user, and its error.
-        colours: method -> colour.
     """
     fig, ax = plt.subplots(figsize=(8, 4))
     for name, (price, error) in rows.items():
-        ax.vlines(price, error.low, error.high, color=colours[name], alpha=0.4, lw=4)
-        ax.plot(price, error.mean, "o", color=colours[name], ms=8)
+        colour = colour_of(name)
+        ax.vlines(price, error.low, error.high, color=colour, alpha=0.4, lw=4)
+        ax.plot(price, error.mean, "o", color=colour, ms=8)
         ax.annotate(
             name, (price, error.mean), (8, 0), textcoords="offset points", va="center", size=9
         )
-    label.log_ticks(ax, (0, 10, 100, 1_000, 10_000))
-    ax.set(xlabel="numbers per user", ylabel="mean absolute error", xlim=(-0.3, 3e5))
+    label.log_ticks(ax, (0, 100, 1_000, 10_000))
+    ax.set(xlabel="numbers per user", ylabel="mean absolute error", xlim=(-0.3, 1e6))
     return fig
 
 
@@ -126,21 +134,17 @@ def where(panels: Mapping[str, tuple[Tensor, list[str], list[str]]]) -> Figure:
     return fig
 
 
-def angles(found: Mapping[str, Interval], colours: Mapping[str, str]) -> Figure:
-    """Angles between subspaces, in degrees.
+def angles(found: Mapping[str, Tensor]) -> Figure:
+    """Angles between subspaces, in degrees, a stroke for each.
 
     Args:
-        found: what is compared -> the smallest angle, with the spread over users.
-        colours: of each.
+        found: what is compared -> its angles; the first is what was learned.
     """
     fig, ax = plt.subplots(figsize=(7, 0.5 * len(found) + 1.2))
-    plots.points(ax, {name: {name: angle} for name, angle in found.items()}, dict(colours))
-    drop_legend(ax)
-    ax.set(xlabel="smallest angle in degrees: 0 is the same, 90 unrelated")
+    for place, values in enumerate(found.values()):
+        rows = [place] * len(values)
+        ax.plot(values.tolist(), rows, "|", color=GREY if place else WINE, ms=18, mew=2, alpha=0.6)
+    ax.set_yticks(range(len(found)), list(found))
+    ax.invert_yaxis()
+    ax.set(xlabel="smallest angle in degrees: 0 is the same, 90 unrelated", xlim=(50, 90))
     return fig
-
-
-def drop_legend(ax: Axes) -> None:
-    """Take the legend out where names stand at the rows."""
-    if legend := ax.get_legend():
-        legend.remove()

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from lore_core.evaluation import gate
-from lore_core.language_model.causal import BUDGET, KINDS
 from lore_core.proper import road
 from lore_core.proper.plan import RECIPES, Plan
 from lore_core.tasks.lamp import PARTS
+from lore_core.tasks.lamp_plan import OPTIONS as SAME
+from lore_core.tasks.lamp_plan import said
+from lore_core.tools import command
 
 DESCRIPTION = (
     "Tune a language model for LaMP's users in three stages: one adapter for all, adapters of "
@@ -41,21 +43,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "help": "ours (default): routes by posterior; paper: as in the published code",
     },
     "--part": {"choices": PARTS, "default": "dev", "help": "of LaMP's files (default dev)"},
-    "--kind": {"choices": KINDS, "default": "float32", "help": "of number (default float32)"},
-    "--device": {"help": "where to compute, such as cpu or cuda:1 (default a GPU if there is one)"},
-    "--seed": {"type": int, "default": 0, "help": "of all draws (default 0)"},
-    "--limit-users": {"metavar": "N", "type": int, "help": "take the first N users (default all)"},
-    "--tokens": {"type": int, "default": 512, "help": "of a prompt, at most (default 512)"},
     "--headroom": {
         "action": "store_true",
         "help": "instead of all this: what ridge regressions find in the two worlds of lesson 9, "
         "before anything is trained (half a minute)",
-    },
-    "--batch": {
-        "metavar": "TOKENS",
-        "type": int,
-        "default": BUDGET,
-        "help": f"what is read at once (default {BUDGET}); less if memory is short",
     },
 }
 
@@ -65,9 +56,7 @@ def run(options: argparse.Namespace) -> None:
     if options.headroom:
         print(gate.page())
         return
-    lacking = [f"--{name}" for name in NEEDED if getattr(options, name) is None]
-    if lacking:
-        raise ValueError(f"{', '.join(lacking)} missing; `--help` says what they are")
+    command.needed(options, NEEDED)
     road.run(
         Plan(
             model=options.model,
@@ -76,37 +65,19 @@ def run(options: argparse.Namespace) -> None:
             out=options.out,
             recipe=RECIPES[options.recipe],
             part=options.part,
-            kind=options.kind,
-            device=options.device,
-            seed=options.seed,
-            limit=options.limit_users,
-            tokens=options.tokens,
-            budget=options.batch,
+            **said(options),
         )
     )
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    found = argparse.ArgumentParser(
-        prog="python -m lore_core.proper",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    for name, options in OPTIONS.items():
-        found.add_argument(name, **options)
-    return found
+    return command.parser("python -m lore_core.proper", DESCRIPTION, EPILOG, {**OPTIONS, **SAME})
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line of `run`; an error is one line, without a traceback."""
-    try:
-        run(parser().parse_args(arguments))
-    except KeyboardInterrupt:
-        raise SystemExit("proper: stopped; the same command goes on from here") from None
-    except (ImportError, OSError, RuntimeError, ValueError, FloatingPointError) as error:
-        raise SystemExit(f"proper: {' '.join(str(error).split())}") from error
+    command.main("proper", run, parser(), arguments)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,40 +12,11 @@ from lore_core.proper.inject import inject
 from lore_core.proper.linear import ProperLinear
 from lore_core.proper.recipe import Recipe
 from lore_core.proper.tuned import Tuned
+from lore_core.tasks.lamp_folder import write_json
 from lore_core.tools import folders
-from lore_core.tools.files import whole
 
 FOLDERS = {"population": "stage1", "group": "stage2", "person": "stage3", "reroute": "stage3_2"}
 SHARED = "adapted.safetensors"
-
-
-def claim(out: Path, settings: dict[str, Any], names: Sequence[str]) -> None:
-    """Write how everything in a folder is made, unless it is written there.
-
-    Raises:
-        ValueError: it was made in another way, or the file is damaged.
-    """
-    path, settings = out / "settings.json", json.loads(json.dumps(settings))
-    if not path.is_file():
-        write_json(out / "users.json", list(names))
-        write_json(path, settings)
-        return
-    try:
-        before = dict(json.loads(path.read_text(encoding="utf-8")))
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{path} is damaged ({error}); give another folder") from error
-    apart = [name for name in settings if before.get(name) != settings[name]]
-    if apart:
-        raise ValueError(
-            f"{out} was made in another way; what differs: {', '.join(apart)} (see {path.name} "
-            "there). Give another folder, or the same settings"
-        )
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write a small file, whole or not at all."""
-    with whole(path) as unfinished:
-        unfinished.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
 def write_model(place: Path, model: Any, tokenizer: Any, curve: list[float]) -> None:

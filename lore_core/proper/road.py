@@ -12,7 +12,7 @@ Every folder and file is written whole. What is there is not made again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,16 +23,11 @@ from lore_core.proper.fit import complete, draws_of
 from lore_core.proper.plan import Plan
 from lore_core.proper.recipe import Recipe
 from lore_core.proper.tuned import Tuned
-from lore_core.tasks.lamp import Question
-from lore_core.tasks.lamp_files import read_outputs, write_predictions
-from lore_core.tasks.lamp_prompts import Count, prompt
-from lore_core.tasks.lamp_scores import scores
-from lore_core.tasks.lamp_users import written
+from lore_core.tasks import lamp_folder
+from lore_core.tasks.lamp_folder import ANSWER, claim, scored
+from lore_core.tasks.lamp_texts import Say, course, texts_of
 from lore_core.tasks.texts import Texts
 from lore_core.tools import extra
-
-ANSWER = 64  # tokens of an answer, at most
-Say = Callable[[str], object]
 
 
 def run(plan: Plan, say: Say = print) -> dict[str, float]:
@@ -53,7 +48,7 @@ def run(plan: Plan, say: Say = print) -> dict[str, float]:
     """
     for name in ("transformers", "peft"):
         extra.needed(name, "tuning a language model")
-    kept.claim(plan.folder, plan.settings, plan.users.names)
+    claim(plan.folder, plan.settings, plan.users.names)
     say(f"{len(plan.users.names)} users, {len(plan.users.questions)} questions")
     model, tokenizer = everybody(plan, say)
     tuned = persons(plan, model, tokenizer, say)
@@ -65,7 +60,7 @@ def everybody(plan: Plan, say: Say) -> tuple[Any, Any]:
     base, place, stage = plan.checkpoint.folder, plan.folder / "stage1", plan.recipe.population
     if stage is not None and not place.is_dir():
         model, tokenizer = causal.load(base, plan.kind, plan.device)
-        texts = texts_of(plan, model, tokenizer, (*plan.users.others, *plan.users.questions))
+        texts = texts_of(plan, model, tokenizer, (*plan.users.others, *plan.users.questions), say)
         model, curve = tuned_for_all(model, texts, stage, draws_of(plan.seed, 0))
         kept.write_model(place, model, tokenizer, curve)
         told(say, "population", curve)
@@ -76,7 +71,7 @@ def everybody(plan: Plan, say: Say) -> tuple[Any, Any]:
 
 def persons(plan: Plan, model: Any, tokenizer: Any, say: Say) -> Tuned:
     """Stages 2 and 3, each trained unless it is there already."""
-    texts = texts_of(plan, model, tokenizer, plan.users.questions)
+    texts = texts_of(plan, model, tokenizer, plan.users.questions, say)
     recipe, n_users = per_token(plan.recipe, texts), len(plan.users.names)
     tuned = kept.latest(plan.folder, model, recipe, n_users)
     for name in recipe.stages:
@@ -104,52 +99,19 @@ def per_token(recipe: Recipe, texts: Texts) -> Recipe:
     return replace(recipe, **found)
 
 
-def texts_of(plan: Plan, model: Any, tokenizer: Any, asked: Sequence[Question]) -> Texts:
-    """What the users of some questions wrote, as the model reads it."""
-    found = written(plan.task, asked, counter(tokenizer), plan.tokens)
-    prompts, answers = found.asked, found.answers
-    whose = (found.user, found.n_users, plan.budget)
-    return Texts.of(model, tokenizer, prompts, answers, *whose)
-
-
 def answered(plan: Plan, tuned: Tuned, tokenizer: Any, say: Say) -> dict[str, str]:
     """The answer to every question, by its id, each as its user's."""
-    path = plan.folder / "predictions.json"
-    if not path.is_file():
-        who, asked, count = tuned.injected.who, plan.users.asked, counter(tokenizer)
-        prompts = [
-            prompt(plan.task, one, count, plan.tokens, items=0) for one in plan.users.questions
-        ]
+    who, asked = tuned.injected.who, plan.users.asked
 
-        def ahead(places: list[int]) -> None:
-            who.user, who.counted = asked[places], None
+    def ahead(places: list[int]) -> None:
+        who.user, who.counted = asked[places], None
 
-        texts = greedy.answers(tuned.net, tokenizer, prompts, ANSWER, ahead=ahead)
-        ids = [one.id for one in plan.users.questions]
-        found = {id: text.strip() for id, text in zip(ids, texts, strict=True)}
-        write_predictions(path, plan.task, found)
-        say(f"{len(found)} answers in {path}")
-    return read_outputs(path, plan.task)
+    def speak(prompts: list[str]) -> list[str]:
+        return greedy.answers(tuned.net, tokenizer, prompts, ANSWER, ahead=ahead)
 
-
-def scored(plan: Plan, given: dict[str, str], say: Say) -> dict[str, float]:
-    """LaMP's scores, written beside the answers; none if a wanted output is kept back."""
-    wanted = {one.id: one.gold for one in plan.users.questions if one.gold is not None}
-    if len(wanted) < len(given):
-        say("no scores: the wanted outputs are not there")
-        return {}
-    found = scores(plan.task, given, wanted)
-    kept.write_json(plan.folder / "scores.json", found)
-    say(", ".join(f"{name} {value:.3f}" for name, value in found.items()))
-    return found
-
-
-def counter(tokenizer: Any) -> Count:
-    """Counts the tokens of a text."""
-    return lambda text: len(tokenizer.tokenize(text))
+    return lamp_folder.answered(plan, tokenizer, speak, say)
 
 
 def told(say: Say, name: str, curve: Sequence[float]) -> None:
     """Say how a stage went."""
-    ends = f": loss {curve[0]:.4f} to {curve[-1]:.4f} over {len(curve)} passes" if curve else ""
-    say(f"{kept.FOLDERS[name]}, {name}{ends}")
+    say(f"{kept.FOLDERS[name]}, {name}{course(curve)}")

@@ -79,9 +79,16 @@ def read_users(folder: Path | str, task: str) -> tuple[list[Question], list[Ques
         The questions of all other users, and those of the users with most history.
 
     Raises:
-        FileNotFoundError, ValueError: as in `read`.
+        FileNotFoundError: one of the three is missing; says which, and names all.
+        ValueError: as in `read`.
     """
     kind, folder = task_of(task), Path(folder)
+    lacking = [name for name in (OTHERS, TOP, LABELS) if not (folder / name).is_file()]
+    if lacking:
+        raise FileNotFoundError(
+            f"{folder} lacks {', '.join(lacking)}; expected the three files {OTHERS}, {TOP} and "
+            f"{LABELS}"
+        )
     others, top = (queries(kind, folder / name) for name in (OTHERS, TOP))
     return with_golds(others, None, folder / OTHERS), with_golds(
         top, read_outputs(folder / LABELS), folder / TOP

@@ -151,13 +151,17 @@ TASKS = {
 }
 
 
+# As those call them who tune models for single users (OPPU, PerFit).
+ALIASES = {"movie_tagging": "LaMP_2", "news_categorize": "LaMP_2N", "news_headline": "LaMP_4"}
+
+
 def task_of(name: str) -> LampTask:
-    """The task of a name; "LaMP-3" and "LaMP_3" are the same.
+    """The task of a name; "LaMP-4", "LaMP_4" and "news_headline" are the same.
 
     Raises:
         ValueError: LaMP has no such task.
     """
-    known = str(name).replace("-", "_").lower()
+    known = ALIASES.get(str(name), str(name)).replace("-", "_").lower()
     found = next((task for key, task in TASKS.items() if key.lower() == known), None)
     if found is None:
         raise ValueError(f"task is {name!r}, expected one of {', '.join(TASKS)}")

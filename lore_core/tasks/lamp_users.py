@@ -59,12 +59,30 @@ def read_either(
     Raises:
         FileNotFoundError, ValueError: as in `lamp.read`.
     """
+    if (Path(folder) / OTHERS).is_file():
+        return read_tuned(folder, task, limit)
+    checked(limit)
+    return Users((), first(read(folder, task, part), limit))
+
+
+def read_tuned(folder: Path | str, task: str, limit: int | None = None) -> Users:
+    """The users of a task in the layout of per-user tuning, see `lamp.read_users`.
+
+    Args:
+        folder, task, limit: as in `read_either`.
+
+    Raises:
+        FileNotFoundError, ValueError: as in `lamp.read_users`.
+    """
+    checked(limit)
+    others, own = read_users(folder, task)
+    return Users(first(others, limit), first(own, limit))
+
+
+def checked(limit: int | None) -> None:
+    """Raise a ValueError if a limit leaves nobody."""
     if limit is not None:
         checks.whole_number("limit", limit, at_least=1)
-    if (Path(folder) / OTHERS).is_file():
-        others, own = read_users(folder, task)
-        return Users(first(others, limit), first(own, limit))
-    return Users((), first(read(folder, task, part), limit))
 
 
 def first(questions: Sequence[Question], limit: int | None) -> tuple[Question, ...]:

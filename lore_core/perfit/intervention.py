@@ -39,7 +39,7 @@ class Units(NamedTuple):
     size: float
 
 
-class Intervention(nn.Module):
+class Form(nn.Module):
     """What one φ and a stack of them have in common.
 
     Attributes:
@@ -77,7 +77,7 @@ class Intervention(nn.Module):
         self.free.copy_(R)
 
 
-class Shift(Intervention):
+class Intervention(Form):
     """φ for everybody. It starts as the identity, exactly: W = R, b = 0.
 
     Args:
@@ -104,21 +104,21 @@ class Shift(Intervention):
         return x + self.change(x, self.R, self.W, self.b)
 
 
-class Shifts(Intervention):
+class Interventions(Form):
     """φ_u for each of N users. All start in one place, as the identity.
 
     Args:
         n: N.
-        start: (r, d) as in `Shift`.
+        start: (r, d) as in `Intervention`.
 
     Raises:
-        ValueError: n is below 1, or as in `Shift`.
+        ValueError: n is below 1, or as in `Intervention`.
     """
 
     def __init__(self, n: int, start: Tensor) -> None:
         super().__init__()
         checks.whole_number("n", n, at_least=1)
-        one = Shift(start)
+        one = Intervention(start)
         self.free = nn.Parameter(one.free.detach().repeat(n, 1, 1))
         self.W = nn.Parameter(self.R.detach().clone())
         self.b = nn.Parameter(torch.zeros(self.free.shape[:2]))

@@ -1,0 +1,129 @@
+"""PerFit beside its rivals, user by user; its tables of ranks and of places in the model."""
+
+from dataclasses import replace
+from importlib.util import find_spec
+
+import pandas as pd
+import pytest
+import torch
+from proper_world import VALUES, crowd, groups, tail
+
+from lore_core.evaluation import group_rows, shift_ranks, shift_rows, where_rows
+from lore_core.evaluation.style_rows import BITS
+from lore_core.perfit import rivals
+from lore_core.perfit.recipe import Recipe, Stage
+from lore_core.perfit.spectrum import spectrum
+from lore_core.tasks import Task
+from lore_core.tasks.contest import Given
+from lore_core.tools import draws
+
+N, NEW, EACH = 8, 3, 12  # seen users, new ones, items of each
+
+
+@pytest.fixture(scope="module")
+def given():
+    items = crowd(1, each=EACH, n_users=N + NEW)
+    part = torch.tensor([0] * 8 + [1] * 2 + [2] * 2).repeat(N + NEW)
+    cold = torch.arange(N + NEW) >= N
+    labels = tuple(f"{value:g}" for value in VALUES)
+    rows = torch.arange(len(items))
+    task = Task(items.user, rows, items.target, part, cold, groups(N + NEW), labels, True)
+    return Given(task, items.inputs, tail())
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Every family in a few steps; the planted network has no head whose rows could be asked."""
+
+    def short(recipe):
+        stages = {name: replace(getattr(recipe, name), rank=2, passes=2) for name in recipe.stages}
+        starts = {"start": "random", "user_start": "random"}
+        return replace(recipe, **stages, **starts)
+
+    families = {name: short(recipe) for name, recipe in rivals.FAMILIES.items()}
+    monkeypatch.setattr(rivals, "FAMILIES", families)
+    monkeypatch.setattr(rivals, "OURS", short(rivals.OURS))
+
+
+@pytest.mark.parametrize("family", ["shifts", "stage 2 alone", "without stages", shift_rows.WRONG])
+def test_a_family_has_an_error_for_everybody(given, quick, family):
+    rows = shift_rows.per_user(given, family, 0)
+    assert not rows.error.isna().any() and (rows.error >= 0).all()
+    assert (rows.groupby("method").size() == N + NEW).all()
+
+
+def test_every_method_has_a_name_of_its_own():
+    own = [
+        name
+        for family, recipe in rivals.FAMILIES.items()
+        for stage, name in shift_rows.NAMES.get(family, {"personal": family}).items()
+        if stage in ("base", *recipe.stages)
+    ]
+    names = [*own, shift_rows.CONTROL, *shift_rows.BORROWED]
+    assert len(set(names)) == len(names) and shift_rows.BASELINE in names
+
+
+def test_what_is_borrowed_has_the_names_that_lesson_9_gives(given):
+    closed = shift_rows.per_user(given, group_rows.CLOSED, 0)
+    assert set(closed.method) == {"the same answer always", "ridge: population", "ridge: + user"}
+
+
+def test_shuffled_answers_are_the_same_answers_in_another_order(given):
+    found = shift_rows.shuffled(given.seen, 0)
+    assert torch.equal(found.target.sort().values, given.seen.target.sort().values)
+    assert not torch.equal(found.target, given.seen.target)
+    assert torch.equal(found.user, given.seen.user) and torch.equal(found.inputs, given.seen.inputs)
+
+
+def test_published_ranks_give_the_published_per_mille():
+    # The paper's page prints both.
+    printed = {
+        "LaMP-2M": (1.21, 3.62, 14.48),
+        "LaMP-2N": (3.65, 14.60, 72.99),
+        "LaMP-3": (0.73, 4.39, 22.71),
+        "LaMP-4": (22.03, 108.23, 238.50),
+        "LaMP-5": (0.98, 9.77, 49.56),
+        "LaMP-7": (0.73, 7.81, 43.21),
+    }
+    for task, found in shift_ranks.published().items():
+        assert tuple(found.values()) == pytest.approx(printed[task], abs=0.006)
+
+
+def test_a_row_of_ranks_is_a_spectrum_s():
+    one = spectrum(draws.normal(draws.generator(0), 9, 5), centred=True)
+    row = shift_ranks.row(one)
+    assert [row[name] for name in shift_ranks.NAMES] == [*one.ranks]
+    assert row["0.80 ‰"] == 1000 * row["0.80"] / 5
+
+
+@pytest.mark.parametrize("module", [shift_ranks, shift_rows, where_rows])
+def test_the_committed_table_is_whole(module):
+    if not module.FILE.is_file():
+        pytest.skip("not computed yet")
+    assert len(module.read()) > 0
+
+
+def test_gains_of_a_place_are_means_over_users():
+    # Two users; bits fall by .1 and by .3, so the gain is .2.
+    rows = [(29, "l1", 0, 1, 1.0, 0.9), (29, "l1", 0, 2, 0.8, 0.7), (29, "l1", 1, 3, 1.0, 0.7)]
+    found = pd.DataFrame(rows, columns=["layer", "positions", "user", "item", "base", BITS])
+    [row] = where_rows.table(found).to_dict("records")
+    assert row["gain"] == pytest.approx(0.2) and row["mean"] == pytest.approx(0.75)
+    assert row["gain_low"] == pytest.approx(0.1) and row["gain_high"] == pytest.approx(0.3)
+    assert row["n_users"] == 2
+
+
+@pytest.mark.skipif(not find_spec("transformers"), reason="needs the extra `hub`")
+def test_a_shift_in_the_middle_makes_wanted_answers_less_surprising(tmp_path, monkeypatch):
+    from style_world import drawn, read, tiny
+
+    study = read(tiny(tmp_path), drawn())
+    before = {name: weight.clone() for name, weight in study.model.state_dict().items()}
+    quick = Stage(rank=4, learning_rate=0.02, passes=6, batch=8)
+    monkeypatch.setattr(where_rows, "SHARED", quick)
+    found = where_rows.items(study, ("l1", "f2+l2"))
+    assert found.groupby("positions").size().tolist() == [len(study.task.test)] * 2
+    means = found.groupby("positions")[["base", BITS]].mean()
+    assert means.base.nunique() == 1 and (means[BITS] < means.base).all()
+    assert all(torch.equal(w, before[n]) for n, w in study.model.state_dict().items())
+    assert isinstance(where_rows.recipe(1, "l1"), Recipe)
