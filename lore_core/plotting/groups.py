@@ -22,6 +22,8 @@ COLOURS = {
     "population": ORANGE,
     "population + user": SKY,
     "posterior": OLIVE,
+    "PROPER": OLIVE,
+    "PROPER without users' adapters": OLIVE,
     "k-means": BROWN,
     "published router": BLACK,
     "one softmax": RED,
@@ -44,6 +46,7 @@ def ladder(
     panels: Mapping[str, Mapping[str, Interval]],
     marks: Mapping[str, float],
     blocks: Sequence[int],
+    gains: bool = False,
 ) -> Figure:
     """The error of each method, a panel for each task.
 
@@ -51,6 +54,7 @@ def ladder(
         panels: title -> method -> mean error with its interval, from the top down.
         marks: method -> error of another run, drawn as a cross in the first panel.
         blocks: how many methods belong together, from the top down.
+        gains: whether these are gains and no errors; 0 is then marked.
     """
     rows = max(map(len, panels.values()))
     size = (5.2 * len(panels), 0.32 * rows + 1)
@@ -62,6 +66,8 @@ def ladder(
             legend.remove()
         for end in accumulate(blocks[:-1]):
             ax.axhline(end - 0.5, color=GREY, lw=0.8)
+        if gains:
+            ax.axvline(0, color=GREY, ls=":", lw=1.5)
         ax.set(xlabel=title)
     names = list(next(iter(panels.values())))
     for name, value in marks.items():
