@@ -63,7 +63,7 @@ figures: $(STAMP) ## train every method in full on every seed, write figures/'s 
 		--snakefile workflow/shifts.smk || { $(GO_ON); exit 1; })
 	@$(if $(FULL)$(PROFILE:profiles/full.yaml=),,$(MAKE) --no-print-directory course)
 
-figures-model: $(STAMP) ## steer and tune the small language model: 50 minutes (SOURCE=folder of text)
+figures-model: $(STAMP) ## steer and tune the small language model: an hour (SOURCE=folder of text)
 	@$(PY) -m lore_core.language_model.weights
 	@$(PY) -m snakemake --quiet rules host --snakefile workflow/steering.smk || { $(GO_ON); exit 1; }
 	@for study in style where; do $(PY) -m snakemake --quiet rules host \
