@@ -8,9 +8,10 @@ import pytest
 import torch
 from proper_world import VALUES, crowd, groups, tail
 
-from lore_core.evaluation import group_rows, shift_ranks, shift_rows, where_rows
+from lore_core.evaluation import group_rows, profile_rows, shift_ranks, shift_rows, where_rows
 from lore_core.evaluation.style_rows import BITS
 from lore_core.perfit import rivals
+from lore_core.perfit.profiles import Rated
 from lore_core.perfit.recipe import Recipe, Stage
 from lore_core.perfit.spectrum import spectrum
 from lore_core.tasks import Task
@@ -127,3 +128,23 @@ def test_a_shift_in_the_middle_makes_wanted_answers_less_surprising(tmp_path, mo
     assert means.base.nunique() == 1 and (means[BITS] < means.base).all()
     assert all(torch.equal(w, before[n]) for n, w in study.model.state_dict().items())
     assert isinstance(where_rows.recipe(1, "l1"), Recipe)
+
+
+def test_a_profile_s_gain_is_over_no_profile_user_by_user():
+    # Two users; with their own profile errors fall by 1 and by 0, with another's they rise by 1.
+    rows = [("no profile", 0, 0, 2.0), ("no profile", 1, 1, 1.0)]
+    rows += [("own", 0, 0, 1.0), ("own", 1, 1, 1.0), ("other", 0, 0, 3.0), ("other", 1, 1, 2.0)]
+    found = pd.DataFrame(rows, columns=["profile", "user", "item", "error"])
+    table = profile_rows.table(found).set_index("profile")
+    assert table.gain.to_dict() == {"no profile": 0.0, "own": 0.5, "other": -1.0}
+    assert table["mean"]["own"] == 1.0 and (table.n_users == 2).all() and (table.n_items == 2).all()
+
+
+def test_a_profile_s_error_is_the_distance_of_two_ratings():
+    task = Task([0, 1], [0, 1], [4, 0], [2, 2], [False, False], [0, 0], tuple("12345"), True)
+    rated = Rated(task, ["a", "b"], ["c", "d"], torch.eye(2))
+    says_two = torch.nn.Linear(3, 5)
+    says_two.weight.data.zero_()
+    says_two.bias.data.copy_(9 * torch.eye(5)[1])
+    errors = profile_rows.wrong(rated, says_two, torch.zeros(2, 3), torch.tensor([0, 1]))
+    assert errors.tolist() == [3.0, 1.0]  # 5 and 2, 1 and 2

@@ -1,4 +1,5 @@
-# Where in the small language model a shift of everybody's states helps (lesson 10). `make
+# Where in the small language model a shift of everybody's states helps, and what a profile in the
+# prompt does (lesson 10). `make
 # figures-model` starts it last, and so does
 #     snakemake --snakefile workflow/where.smk --config source=FOLDER_OF_TEXTS
 import sys
@@ -12,6 +13,12 @@ PYTHON = sys.executable
 OUT, WORK = config.get("out", "figures"), config.get("work", "build/where")
 SOURCE = config.get("source") or "public"
 FILES = expand("{work}/{layer}.csv", work=WORK, layer=where_rows.LAYERS)
+
+
+rule all:
+    input:
+        OUT + "/where.csv",
+        OUT + "/profiles.csv",
 
 
 rule table:
@@ -33,3 +40,13 @@ rule layer:
         WORK + "/{layer}.tsv"
     shell:
         "OMP_NUM_THREADS=1 {PYTHON:q} workflow/where.py {SOURCE:q} {wildcards.layer} {output:q}"
+
+
+rule profiles:
+    input:
+        needs("workflow/profiles.py"),
+        "requirements.lock",
+    output:
+        OUT + "/profiles.csv",
+    shell:
+        "{PYTHON:q} workflow/profiles.py {SOURCE:q} {output:q}"

@@ -53,7 +53,37 @@ class Shifts:
         return self.n_users - len(self.user)
 
 
+@dataclass(frozen=True, eq=False)
+class Read:
+    """States with a profile in the prompt and without, query by query.
+
+    Args:
+        alone, told: (n, q, L, d) float32, without and with.
+        asked: (n, q) the items that are asked about, rows of the task.
+        user, partner: (n,) as in `Shifts`.
+    """
+
+    alone: Tensor
+    told: Tensor
+    asked: Tensor
+    user: Tensor
+    partner: Tensor
+
+
 def shifts(
+    model: Any, tokenizer: Any, rated: Rated, layers: Sequence[Layer], *how: Any, **more: Any
+) -> Shifts:
+    """How a profile in the prompt moves the last token's state, averaged over each user's queries.
+
+    Args:
+        model, tokenizer, rated, layers, how, more: see `read`, and so its errors.
+    """
+    found = read(model, tokenizer, rated, layers, *how, **more)
+    value = (found.told - found.alone).mean(1)
+    return Shifts(value, found.user, found.partner, int((~rated.task.cold).sum()))
+
+
+def read(
     model: Any,
     tokenizer: Any,
     rated: Rated,
@@ -66,8 +96,8 @@ def shifts(
     seed: int = 0,
     cache: Path | str | None = None,
     progress: bool = True,
-) -> Shifts:
-    """How a profile in the prompt moves the last token's state, averaged over each user's queries.
+) -> Read:
+    """The last token's states with a profile in the prompt, and without.
 
     Queries are the user's first test items. A profile shows the k history items nearest to the
     query; `prompts` says how it is cut to the budget. Users who come later are not read.
@@ -103,12 +133,12 @@ def shifts(
     alone = [writer.query(item) for item in asked.flatten().tolist()]
     shown = _profiles(writer, who, asked, profile, generator)
     told = [front + query for front, query in zip(shown, alone, strict=True)]
-    read = [
+    found = [
         read_last([writer.head + ids for ids in some], decoder, layers, cache, progress)
         for some in (alone, told)
     ]
-    value = (read[1] - read[0]).unflatten(0, asked.shape).mean(1)
-    return Shifts(value, who.user, who.partner, int((~rated.task.cold).sum()))
+    states = [one.unflatten(0, asked.shape) for one in found]
+    return Read(states[0], states[1], asked, who.user, who.partner)
 
 
 def _profiles(
