@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from torch import Tensor
 
 from lore_core.evaluation.bootstrap import Interval
-from lore_core.plotting import label, plots
+from lore_core.plotting import label
 from lore_core.plotting.groups import colour_of
 from lore_core.tools.palette import BLACK, BLUE, BROWN, GREY, OLIVE, ORANGE, PINK, SKY, WINE
 
@@ -129,7 +129,9 @@ def where(panels: Mapping[str, tuple[Tensor, list[str], list[str]]]) -> Figure:
     """
     fig, axes = plt.subplots(1, len(panels), figsize=(4.6 * len(panels), 3.8), squeeze=False)
     for ax, (title, (values, layers, positions)) in zip(axes[0], panels.items(), strict=True):
-        plots.heat_map(ax, values, layers, positions)
+        names = {"xticklabels": positions, "yticklabels": layers}
+        look = {"annot": True, "fmt": ".3f", "cmap": "Greens", "vmin": 0, "cbar": False}
+        sns.heatmap(values.numpy(), ax=ax, linewidths=1, **look, **names)
         ax.set(title=title, xlabel="tokens of the prompt", ylabel="block")
     return fig
 
