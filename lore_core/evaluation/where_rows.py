@@ -48,17 +48,17 @@ def items(study: Study, positions: Sequence[str] = POSITIONS, seed: int = SEED) 
         `layer`, `positions`, `user`, `item`, `base`, and `bits per byte`.
     """
     test, upper = study.task.test, study.upper()
-    asked, about = study.items.select(test), {"user": study.task.user[test], "item": test}
+    asked = study.items.select(test)
+    nothing = recipe(study.block, positions[0]).up_to(None)
+    bare = perfit.fit(upper, study.history, nothing, seed, study.block)
+    about = {"user": study.task.user[test], "item": test}
+    about["base"] = study.per_byte(bare.all_losses(asked), test)
     found = []
     for some in positions:
-        bare = perfit.fit(
-            upper, study.history, recipe(study.block, some).up_to(None), seed, study.block
-        )
-        after = perfit.further(bare, study.history, recipe(study.block, some), seed)
-        bits = [study.per_byte(each.all_losses(asked), test) for each in (bare, after)]
-        rows = about | dict(zip(("base", BITS), bits, strict=True))
-        columns = {name: column.tolist() for name, column in rows.items()}
-        found.append(pd.DataFrame({"layer": study.block, "positions": some, **columns}))
+        after = perfit.fit(upper, study.history, recipe(study.block, some), seed, study.block)
+        columns = about | {BITS: study.per_byte(after.all_losses(asked), test)}
+        rows = {name: column.tolist() for name, column in columns.items()}
+        found.append(pd.DataFrame({"layer": study.block, "positions": some, **rows}))
     return pd.concat(found, ignore_index=True)
 
 
