@@ -10,7 +10,8 @@ from tiny_models import llama
 from lore_core.language_model import weights
 from lore_core.language_model.chat import Turn, turn, turns
 from lore_core.language_model.decoder import Decoder
-from lore_core.language_model.states import POOLINGS, read_states, shards
+from lore_core.language_model.shards import shards
+from lore_core.language_model.states import POOLINGS, read_states
 from lore_core.tools import checksums
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # the Hub's library reads it when it is first imported
@@ -154,8 +155,8 @@ def test_what_was_read_is_not_read_again(decoder, tmp_path, monkeypatch):
 def test_an_interrupted_call_goes_on_where_it_was_and_gives_the_same(
     decoder, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("lore_core.language_model.states.BATCH", 1)
-    monkeypatch.setattr("lore_core.language_model.states.SHARD", 1)
+    monkeypatch.setattr("lore_core.language_model.shards.BATCH", 1)
+    monkeypatch.setattr("lore_core.language_model.shards.SHARD", 1)
     whole = read(decoder, tmp_path / "whole")
     hidden, calls = Decoder.hidden, []
 

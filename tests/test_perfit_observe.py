@@ -85,8 +85,8 @@ def test_last_states_are_those_of_every_hidden_state(model):
 
 def test_many_prompts_come_back_in_their_order_and_are_read_once(model, tmp_path, monkeypatch):
     decoder = Decoder(model[1], model[0].base_model)
-    monkeypatch.setattr("lore_core.language_model.states.BATCH", 8)
-    monkeypatch.setattr("lore_core.language_model.states.SHARD", 2)
+    monkeypatch.setattr("lore_core.language_model.shards.BATCH", 8)
+    monkeypatch.setattr("lore_core.language_model.shards.SHARD", 2)
     first = read_last(PROMPTS, decoder, LAYERS, tmp_path, progress=False)
     torch.testing.assert_close(first, last_states(model[0], PROMPTS, LAYERS), rtol=0, atol=1e-5)
     files = sorted(tmp_path.iterdir())

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from lore_core.datasets import embed
 from lore_core.datasets.embed import SentenceReader
-from lore_core.language_model import states
+from lore_core.language_model import shards, states
 from lore_core.language_model.architecture import (
     DECODER,
     REWARD,
@@ -132,7 +132,7 @@ def decoder_reader(
         layer=layer,
         pooling=settings["pooling"],
         window=min(settings["window"], decoder.window),
-        budget=budget or (BUDGET if decoder.net.device.type == "cpu" else states.BATCH),
+        budget=budget or (BUDGET if decoder.net.device.type == "cpu" else shards.BATCH),
     )
 
 

@@ -9,7 +9,8 @@ from lore_core.language_model.batches import Batch, batches
 from lore_core.language_model.chat import Turn, turns
 from lore_core.language_model.decoder import Decoder
 from lore_core.language_model.messages import Chat
-from lore_core.language_model.states import BATCH, POOLINGS, states_of, within
+from lore_core.language_model.shards import BATCH
+from lore_core.language_model.states import POOLINGS, states_of, within
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,6 @@ Shapes: n prompts, L layers, d features.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,13 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
-from tqdm import tqdm
 
 from lore_core.language_model.decoder import Decoder
 from lore_core.language_model.residual import checked
-from lore_core.language_model.states import shards
+from lore_core.language_model.shards import in_shards, kept
 from lore_core.language_model.tail import last_block
-from lore_core.tools import checks, checksums, tensor_files
+from lore_core.tools import checks
 
 Layer = int | str
 TAIL = "tail"  # beside the numbers of blocks
@@ -56,14 +54,19 @@ def read_last(
         raise ValueError("prompts is empty; give at least one")
     wanted = check_layers(layers, decoder.n_layers)
     key = [wanted, decoder.fingerprint]
-    bar = tqdm(total=sum(turn.stop for turn in turns), unit="token", disable=not progress)
-    todo, parts = list(shards(turns)), []
-    for shard in todo:
+
+    def read(shard: list[list[int]]) -> Tensor:
         mine = [[prompts[row] for row in batch] for batch in shard]
-        parts.append(_kept(mine, decoder.net, wanted, key, cache))
-        bar.update(sum(len(ids) for batch in mine for ids in batch))
-    order = torch.tensor([row for shard in todo for batch in shard for row in batch])
-    return torch.cat(parts)[order.argsort()]
+        if cache is None:
+            return all_last(mine, decoder.net, wanted)
+        return kept(cache, [key, mine], "states", lambda: all_last(mine, decoder.net, wanted))
+
+    return in_shards(turns, read, progress)
+
+
+def all_last(parts: list[list[list[int]]], net: Any, layers: Sequence[Layer]) -> Tensor:
+    """The states of some batches, (rows, L, d)."""
+    return torch.cat([last_states(net, batch, layers) for batch in parts])
 
 
 def last_states(net: Any, prompts: Sequence[list[int]], layers: Sequence[Layer]) -> Tensor:
@@ -111,23 +114,3 @@ def _listening(net: Any, layers: Sequence[Layer]) -> Iterator[dict[Layer, Tensor
                 hook = net.base_model.layers[layer].register_forward_hook(hear)
             stack.callback(hook.remove)
         yield heard
-
-
-def _kept(
-    parts: list[list[list[int]]],
-    net: Any,
-    layers: Sequence[Layer],
-    key: list[Any],
-    cache: Path | str | None,
-) -> Tensor:
-    """The states of some batches, from the cache if they lie there."""
-    if cache is None:
-        return torch.cat([last_states(net, batch, layers) for batch in parts])
-    name = checksums.sha256(json.dumps([key, parts]).encode())[:16]
-    path = Path(cache) / f"{name}.safetensors"
-    try:
-        return tensor_files.read(path)[0]["states"]
-    except (FileNotFoundError, ValueError):  # not there yet, or damaged: either way, once more
-        states = torch.cat([last_states(net, batch, layers) for batch in parts])
-        tensor_files.write(path, {"states": states}, {})
-        return states

@@ -5,7 +5,6 @@ Shapes: n prompts, d features.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from tqdm import tqdm
 
 from lore_core.language_model.chat import Turn
 from lore_core.language_model.decoder import Decoder
-from lore_core.language_model.states import shards
+from lore_core.language_model.shards import in_shards, kept
 from lore_core.language_model.tail import last_block
-from lore_core.tools import checksums, tensor_files
 
 KIND = "residual"  # beside the other states in one cache
 
@@ -48,14 +45,17 @@ def read_residuals(
     if not turns:
         raise ValueError("prompts is empty; give at least one")
     key = [KIND, decoder.fingerprint]
-    bar = tqdm(total=sum(turn.stop for turn in turns), unit="token", disable=not progress)
-    todo, parts = list(shards(turns)), []
-    for shard in todo:
+
+    def read(shard: list[list[int]]) -> Tensor:
         mine = [[prompts[row] for row in batch] for batch in shard]
-        parts.append(_kept(mine, decoder, key, Path(cache)))
-        bar.update(sum(len(ids) for batch in mine for ids in batch))
-    order = torch.tensor([row for shard in todo for batch in shard for row in batch])
-    return torch.cat(parts)[order.argsort()]
+        return kept(cache, [key, mine], KIND, lambda: all_residuals(mine, decoder.net))
+
+    return in_shards(turns, read, progress)
+
+
+def all_residuals(parts: list[list[list[int]]], net: Any) -> Tensor:
+    """The states of some batches, (rows, d)."""
+    return torch.cat([residuals(net, batch) for batch in parts])
 
 
 def residuals(net: Any, prompts: Sequence[list[int]]) -> Tensor:
@@ -84,15 +84,3 @@ def checked(ids: list[int], window: int) -> Turn:
     if not 0 < len(ids) <= window:
         raise ValueError(f"a prompt has {len(ids)} tokens, expected 1 to {window}; shorten it")
     return Turn(ids, len(ids) - 1, len(ids))
-
-
-def _kept(parts: list[list[list[int]]], decoder: Decoder, key: list[str], cache: Path) -> Tensor:
-    """The states of some batches, from the cache if they lie there."""
-    name = checksums.sha256(json.dumps([key, parts]).encode())[:16]
-    path = cache / f"{name}.safetensors"
-    try:
-        return tensor_files.read(path)[0]["residual"]
-    except (FileNotFoundError, ValueError):  # not there yet, or damaged: either way, once more
-        states = torch.cat([residuals(decoder.net, batch) for batch in parts])
-        tensor_files.write(path, {"residual": states}, {})
-        return states

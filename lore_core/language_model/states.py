@@ -5,26 +5,21 @@ Shapes: M responses, L layers, P poolings, d features of a hidden state.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from tqdm import tqdm
 
-from lore_core.language_model.batches import batches
 from lore_core.language_model.chat import Turn
 from lore_core.language_model.decoder import Decoder, check_layer
-from lore_core.tools import checksums, tensor_files
+from lore_core.language_model.shards import in_shards, kept
 
 # prompt: mean over all that stands before the response.  mean: over the response's tokens, with the
 # one that ends its turn.  last: the response's last token.  end: the one that ends its turn, where
 # a reward model reads.
 POOLINGS = ("prompt", "mean", "last", "end")
-BATCH = 4096  # tokens per forward pass, padding included
-SHARD = 10  # batches: a minute or two on two cores
 
 
 def read_states(
@@ -56,25 +51,12 @@ def read_states(
     if not checked:
         raise ValueError("turns is empty; give at least one chat")
     key = [decoder.fingerprint, *(check_layer(layer, decoder.n_layers) for layer in layers)]
-    bar = tqdm(total=sum(turn.stop for turn in checked), unit="token", disable=not progress)
-    parts = []
-    todo = list(shards(checked))
-    for shard in todo:
+
+    def read(shard: list[list[int]]) -> Tensor:
         mine = [[checked[row] for row in batch] for batch in shard]
-        parts.append(_shard(mine, decoder, layers, key, Path(cache)))
-        bar.update(sum(turn.stop for batch in mine for turn in batch))
-    order = torch.tensor([row for shard in todo for batch in shard for row in batch])
-    return torch.cat(parts)[order.argsort()]
+        return kept(cache, [key, mine], "states", lambda: all_states(mine, decoder, layers))
 
-
-def shards(turns: Sequence[Turn]) -> Iterator[list[list[int]]]:
-    """Rows in batches of like length, the longest first, and batches in groups of SHARD.
-
-    They depend on the chats alone: an interruption does not change who is read with whom.
-    """
-    alike = list(batches([turn.stop for turn in turns], BATCH))
-    for first in range(0, len(alike), SHARD):
-        yield alike[first : first + SHARD]
+    return in_shards(checked, read, progress)
 
 
 def pooled(hidden: Tensor, turn: Turn) -> Tensor:
@@ -104,18 +86,9 @@ def standardised(states: Tensor) -> tuple[Tensor, Tensor]:
     return (rows - scale[0]) / scale[1], scale
 
 
-def _shard(
-    parts: list[list[Turn]], decoder: Decoder, layers: Sequence[int], key: list, cache: Path
-) -> Tensor:
-    """The states of some batches, from the cache if they lie there, (rows, L, P, d)."""
-    name = checksums.sha256(json.dumps([key, parts]).encode())[:16]
-    path = cache / f"{name}.safetensors"
-    try:
-        return tensor_files.read(path)[0]["states"]
-    except (FileNotFoundError, ValueError):  # not there yet, or damaged: either way, once more
-        states = torch.cat([states_of(batch, decoder, layers) for batch in parts])
-        tensor_files.write(path, {"states": states}, {})
-        return states
+def all_states(parts: list[list[Turn]], decoder: Decoder, layers: Sequence[int]) -> Tensor:
+    """The states of some batches, (rows, L, P, d)."""
+    return torch.cat([states_of(batch, decoder, layers) for batch in parts])
 
 
 def states_of(turns: Sequence[Turn], decoder: Decoder, layers: Sequence[int]) -> Tensor:

@@ -23,7 +23,7 @@ from tqdm import tqdm
 from lore_core.language_model.batches import batches
 from lore_core.language_model.decoder import fingerprint
 from lore_core.language_model.residual import checked
-from lore_core.language_model.states import BATCH
+from lore_core.language_model.shards import BATCH
 from lore_core.language_model.tail import last_block
 from lore_core.tools import checks, checksums, tensor_files
 
