@@ -297,7 +297,7 @@ def test_controls_are_as_long_as_the_profile_and_hold_what_they_say(model, rated
     )
 
 
-@pytest.mark.parametrize("profile", ["random", "shuffled"])
+@pytest.mark.parametrize("profile", ["random", "shuffled", "examples"])
 def test_controls_take_the_place_of_the_profile(model, rated, profile):
     def read(which, seed):
         return shifts(*model, rated, [1], 1, which, budget=BUDGET, seed=seed, progress=False).value
@@ -305,6 +305,16 @@ def test_controls_take_the_place_of_the_profile(model, rated, profile):
     one = read(profile, 0)
     assert torch.equal(one, read(profile, 0))
     assert not torch.allclose(one, read(profile, 1)) and not torch.allclose(one, read("own", 0))
+
+
+def test_examples_are_of_as_many_others_and_never_the_user_s_own(rated):
+    who = Drawn.of(rated.task, None, draws.generator(0))
+    others = {0: {2, 3}, 2: {0, 3}, 3: {0, 2}}
+    for seed in range(8):
+        for user, expected in others.items():
+            shown = who.examples(user, 3, draws.generator(seed))
+            assert set(rated.task.user[shown].tolist()) == expected and len(shown) == 2
+    assert len(who.examples(0, 1, draws.generator(0))) == 1
 
 
 # Bad input.

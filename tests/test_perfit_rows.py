@@ -8,7 +8,15 @@ import pytest
 import torch
 from proper_world import VALUES, crowd, groups, tail
 
-from lore_core.evaluation import group_rows, profile_rows, shift_ranks, shift_rows, where_rows
+from lore_core.evaluation import (
+    group_rows,
+    person_rows,
+    profile_rows,
+    shift_ranks,
+    shift_rows,
+    small_tables,
+    where_rows,
+)
 from lore_core.evaluation.style_rows import BITS
 from lore_core.perfit import rivals
 from lore_core.perfit.profiles import Rated
@@ -134,7 +142,7 @@ def test_a_profile_s_gain_is_over_no_profile_user_by_user():
     # Two users; with their own profile errors fall by 1 and by 0, with another's they rise by 1.
     rows = [("no profile", 0, 0, 2.0), ("no profile", 1, 1, 1.0)]
     rows += [("own", 0, 0, 1.0), ("own", 1, 1, 1.0), ("other", 0, 0, 3.0), ("other", 1, 1, 2.0)]
-    found = pd.DataFrame(rows, columns=["profile", "user", "item", "error"])
+    found = pd.DataFrame(rows, columns=["profile", "user", "item", "error"]).assign(k=3)
     table = profile_rows.table(found).set_index("profile")
     assert table.gain.to_dict() == {"no profile": 0.0, "own": 0.5, "other": -1.0}
     assert table["mean"]["own"] == 1.0 and (table.n_users == 2).all() and (table.n_items == 2).all()
@@ -148,3 +156,28 @@ def test_a_profile_s_error_is_the_distance_of_two_ratings():
     says_two.bias.data.copy_(9 * torch.eye(5)[1])
     errors = profile_rows.wrong(rated, says_two, torch.zeros(2, 3), torch.tensor([0, 1]))
     assert errors.tolist() == [3.0, 1.0]  # 5 and 2, 1 and 2
+
+
+def test_a_table_of_persons_finds_who_was_planted_and_nobody_where_there_is_none():
+    g = draws.generator(0)
+    person, noise = draws.normal(g, 60, 40), draws.normal(g, 3, 60, 40)
+    group = torch.arange(60) % 3
+    mean, apart = 5 * draws.normal(g, 40), draws.normal(g, 3, 40)[group]
+    seen = tuple(mean + person + apart + 0.1 * one for one in noise)
+    unseen = tuple(mean + one for one in noise)
+    table = person_rows.table({"planted": seen, "nothing": unseen}, group).set_index("layer")
+    planted, nothing = table.loc["planted"], table.loc["nothing"]
+    assert planted.found == 1 and planted["same user"] > 0.95
+    assert planted.groups > planted.permuted
+    assert nothing.found < 0.1 and abs(nothing["same user"]) < 2 * nothing["±"]
+    assert (table["by chance"] == 1 / 60).all() and (table["rank"] == 1).all()
+
+
+def test_a_table_of_persons_is_read_as_it_was_written(tmp_path):
+    g = draws.generator(1)
+    shifts = tuple(1 + draws.normal(g, 12, 7) for _ in range(3))
+    table = person_rows.table({"5": shifts, "tail": shifts}, torch.arange(12) % 2)
+    small_tables.write(table, tmp_path / "persons.csv")
+    back = person_rows.read_table(tmp_path / "persons.csv")
+    assert list(back) == ["layer", *person_rows.NUMBERS]
+    assert (back[person_rows.NUMBERS] - table[person_rows.NUMBERS]).abs().to_numpy().max() < 1e-4

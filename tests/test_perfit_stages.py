@@ -9,6 +9,7 @@ from proper_world import VALUES, groups, tail
 from proper_world import crowd as raters
 from torch.nn.functional import cosine_similarity
 
+from lore_core.evaluation import worlds
 from lore_core.perfit import kept, kept_users, rivals
 from lore_core.perfit.attach import STATE
 from lore_core.perfit.fit import adapt, fit, further
@@ -356,19 +357,11 @@ def test_without_stages_is_as_wide_and_trained_as_long_as_both():
     assert wide.shared is None and wide.personal.rank == one.shared.rank
 
 
-def test_exchanged_users_have_the_next_ones_shifts(items, found):
-    other = rivals.exchanged(found)
-    following = (items.user + 1) % items.n_users
-    assert torch.equal(
-        other.probabilities(items.inputs, items.user), found.probabilities(items.inputs, following)
-    )
-
-
 def test_another_users_shift_is_answered_for_seen_and_new_users(given):
     both = fit(given.net, given.seen, TAILED)
     new = adapt(both, given.new, 0)
     state, user = given.asked("test")
-    other = rivals.answered(both, given, 0, others=True)
+    other = rivals.answered(both, worlds.exchanged(given), 0)
     for row in range(len(user)):
         seen = int(user[row]) < N
         of = both if seen else new

@@ -6,7 +6,7 @@ import sys
 sys.path.insert(0, "workflow")
 from rooms import needs
 
-from lore_core.evaluation import shift_rows, worlds
+from lore_core.evaluation import shift_rows, trial_rows, worlds
 
 PYTHON = sys.executable
 OUT, WORK = config.get("out", "figures"), config.get("work", "build/perfit")
@@ -16,11 +16,12 @@ RESULTS = [
     for family in shift_rows.FAMILIES
     for seed in worlds.SEEDS
 ]
+TRIALS = [f"{WORK}/trials/{trial.replace(' ', '_')}.csv" for trial in trial_rows.TRIALS]
 
 
 rule all:
     input:
-        expand("{out}/{table}.csv", out=OUT, table=["perfit", "shift_ranks"]),
+        expand("{out}/{table}.csv", out=OUT, table=["perfit", "shift_ranks", "trials"]),
 
 
 rule table:
@@ -53,3 +54,22 @@ rule ranks:
         OUT + "/shift_ranks.csv",
     shell:
         "{PYTHON:q} workflow/shifts.py --ranks {output:q}"
+
+
+rule trial:
+    input:
+        needs("workflow/shifts.py"),
+        "requirements.lock",
+    output:
+        WORK + "/trials/{trial}.csv",
+    shell:
+        "{PYTHON:q} workflow/shifts.py --trial {wildcards.trial:q} {output:q}"
+
+
+rule trials:
+    input:
+        TRIALS,
+    output:
+        OUT + "/trials.csv",
+    shell:
+        "{PYTHON:q} workflow/shifts.py --trials {output:q} {input:q}"

@@ -19,6 +19,7 @@ rule all:
     input:
         OUT + "/where.csv",
         OUT + "/profiles.csv",
+        OUT + "/persons.csv",
 
 
 rule table:
@@ -48,5 +49,6 @@ rule profiles:
         "requirements.lock",
     output:
         OUT + "/profiles.csv",
+        OUT + "/persons.csv",
     shell:
         "{PYTHON:q} workflow/profiles.py {SOURCE:q} {output:q}"

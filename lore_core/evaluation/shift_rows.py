@@ -9,9 +9,11 @@ from pathlib import Path
 import pandas as pd
 from torch import Tensor
 
-from lore_core.evaluation import bands, group_rows
+from lore_core.evaluation import bands, group_rows, worlds
 from lore_core.perfit import fit as perfit
 from lore_core.perfit import rivals
+from lore_core.proper import fit as proper
+from lore_core.proper import rivals as groups
 from lore_core.tasks.contest import Given, errors
 from lore_core.tasks.items import Labelled
 from lore_core.tools import draws
@@ -25,6 +27,7 @@ NAMES = {
 }
 CONTROL = "another user's φ"
 WRONG = "stage 1 on shuffled answers"  # a family of its own
+LEAN = "population + user, rank 1"  # an adapter with about as many numbers as a user's φ
 LORA = ("crowd", "own adapter alone", "posterior", group_rows.CLOSED)  # as lesson 9 has them
 BORROWED = (
     "the same answer always",
@@ -35,7 +38,7 @@ BORROWED = (
     "ridge: population",
     "ridge: + user",
 )
-FAMILIES = (*rivals.FAMILIES, WRONG, *LORA)
+FAMILIES = (*rivals.FAMILIES, WRONG, LEAN, *LORA)
 BASELINE = "population + user"  # what gains are measured from
 FILE = FIGURES / "perfit.csv"
 
@@ -54,7 +57,8 @@ def per_user(given: Given, family: str, seed: int) -> pd.DataFrame:
     if family in LORA:
         rows = group_rows.per_user(given, family, seed)
         return rows[rows.method.isin(BORROWED)]
-    found = misled(given, seed) if family == WRONG else trained(given, family, seed)
+    controls = {WRONG: misled, LEAN: lean}
+    found = controls[family](given, seed) if family in controls else trained(given, family, seed)
     return bands.per_user(given.task, found)
 
 
@@ -65,7 +69,7 @@ def trained(given: Given, family: str, seed: int) -> Iterator[tuple[str, Tensor]
         if stage in names:
             yield names[stage], errors(given.task, rivals.answered(shifted, given, seed))
         if (family, stage) == ("shifts", "personal"):
-            labels = rivals.answered(shifted, given, seed, others=True)
+            labels = rivals.answered(shifted, worlds.exchanged(given), seed)
             yield CONTROL, errors(given.task, labels)
 
 
@@ -77,6 +81,15 @@ def misled(given: Given, seed: int) -> Iterator[tuple[str, Tensor]]:
     yield WRONG, errors(given.task, rivals.answered(shifted, given, seed))
     shifted = perfit.further(shifted, given.seen, recipe, seed)
     yield f"{WRONG}, then stage 2", errors(given.task, rivals.answered(shifted, given, seed))
+
+
+def lean(given: Given, seed: int) -> Iterator[tuple[str, Tensor]]:
+    """The crowd's adapter, then for each user one of rank 1, scaled as the wider one is."""
+    crowd = groups.FAMILIES["crowd"]
+    assert crowd.person is not None
+    thin = replace(crowd.person, rank=1, alpha=crowd.person.alpha / crowd.person.rank)
+    tuned = proper.fit(given.net, given.seen, replace(crowd, person=thin), seed)
+    yield LEAN, errors(given.task, groups.answered(tuned, given, seed))
 
 
 def shuffled(items: Labelled, seed: int) -> Labelled:

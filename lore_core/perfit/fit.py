@@ -63,7 +63,7 @@ def further(shifted: Shifted, items: Items, recipe: Recipe, seed: int = 0) -> Sh
     found.recipe = recipe
     if recipe.coordinates == "raw":
         found.units = {}
-    elif not found.units:
+    elif recipe.stages and not found.units:
         found.units = units(found, items)
     for place, name in enumerate(STAGES):
         if name in recipe.stages and name not in shifted.recipe.stages:

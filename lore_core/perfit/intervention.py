@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from lore_core.perfit.orthonormal import at_most_wide, orthonormal
-from lore_core.proper.who import known
+from lore_core.tasks.known import known
 from lore_core.tools import checks
 from lore_core.tools.ragged import padded
 

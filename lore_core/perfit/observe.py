@@ -27,8 +27,9 @@ from lore_core.perfit.profiles import Drawn, Rated, nearest, queries
 from lore_core.tools import checks, draws
 
 # own: of the user.  other: of another user.  random: as much random text, with neither items nor
-# ratings.  shuffled: own's tokens in random order.
-PROFILES = ("own", "other", "random", "shuffled")
+# ratings.  shuffled: own's tokens in random order.  examples: items of many others, one of each, so
+# that the task is shown and nobody in particular.
+PROFILES = ("own", "other", "random", "shuffled", "examples")
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +101,8 @@ def read(
     """The last token's states with a profile in the prompt, and without.
 
     Queries are the user's first test items. A profile shows the k history items nearest to the
-    query; `prompts` says how it is cut to the budget. Users who come later are not read.
+    query ("examples" draws them); `prompts` says how it is cut to the budget. Users who come later
+    are not read.
 
     Args:
         model, tokenizer: a Llama-like decoder, as `causal.load` gives them.
@@ -149,9 +151,12 @@ def _profiles(
     found = []
     for user, items in zip(whose.tolist(), asked.tolist(), strict=True):
         for query in items:
-            near = nearest(writer.rated, query, who.items[user], writer.k)
-            found.append(writer.profile(near.tolist()))
-    if profile in ("own", "other"):
+            if profile == "examples":
+                shown = who.examples(user, writer.k, generator)
+            else:
+                shown = nearest(writer.rated, query, who.items[user], writer.k)
+            found.append(writer.profile(shown.tolist()))
+    if profile in ("own", "other", "examples"):
         return found
     made = writer.shuffled if profile == "shuffled" else writer.passage
     return [made(ids, generator) for ids in found]

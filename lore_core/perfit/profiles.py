@@ -78,6 +78,19 @@ class Drawn:
         partner = user[partners(len(user), generator)]
         return cls(user, partner, {one: mine[task.user[mine] == one] for one in user.tolist()})
 
+    def examples(self, user: int, k: int, generator: torch.Generator) -> Tensor:
+        """An item of each of k other users, at random; fewer if there are fewer users.
+
+        Args:
+            user: whose items are left out.
+            k: how many.
+            generator: source of users and items.
+        """
+        others = [one for one in self.items if one != user]
+        drawn = draws.order(generator, len(others))[:k].tolist()
+        found = [self.items[others[place]] for place in drawn]
+        return torch.stack([mine[draws.order(generator, len(mine))[0]] for mine in found])
+
 
 def halves(task: Task, generator: torch.Generator) -> Tensor:
     """A half for every item, (n,) of 0 and 1: equally many of each history, or one more in 0."""

@@ -40,9 +40,7 @@ FAMILIES: dict[str, Recipe] = {
 }
 
 
-def answered(
-    shifted: Shifted, given: Given, seed: int, part: str = "test", others: bool = False
-) -> Tensor:
+def answered(shifted: Shifted, given: Given, seed: int, part: str = "test") -> Tensor:
     """The label of each item of a part, (n,); new users are adapted first.
 
     Args:
@@ -50,16 +48,12 @@ def answered(
         given: the task, and what the network reads.
         seed: of the adaptation's draws.
         part: "test" or "validation".
-        others: let everybody have another user's φ_u, the control.
     """
 
-    def of(found: Shifted) -> contest.Predict:
-        return (exchanged(found) if others else found).predict
-
     def new() -> contest.Predict:
-        return of(perfit.adapt(shifted, given.new, seed))
+        return perfit.adapt(shifted, given.new, seed).predict
 
-    return contest.answered(given, part, of(shifted), new)
+    return contest.answered(given, part, shifted.predict, new)
 
 
 def stage_by_stage(given: Given, recipe: Recipe, seed: int) -> Iterator[tuple[str, Shifted]]:
@@ -69,21 +63,6 @@ def stage_by_stage(given: Given, recipe: Recipe, seed: int) -> Iterator[tuple[st
     for stage in recipe.stages:
         shifted = perfit.further(shifted, given.seen, recipe.up_to(stage), seed)
         yield stage, shifted
-
-
-def exchanged(shifted: Shifted) -> Shifted:
-    """The same with everybody's φ_u that of the next user; the last has the first's.
-
-    Raises:
-        ValueError: there is no φ_u.
-    """
-    found = shifted.copy()
-    for nudge in found.nudges.values():
-        if nudge.personal is None:
-            raise ValueError("users have no shifts yet; train stage 2 first")
-        for weight in nudge.personal.parameters():
-            weight.data = weight.data.roll(-1, 0)
-    return found
 
 
 def mean_shift(given: Given, shifts: Tensor, part: str = "test", own: bool = False) -> Tensor:

@@ -19,9 +19,9 @@ from lore_core.perfit.intervention import Units
 from lore_core.perfit.nudge import Nudge
 from lore_core.perfit.positions import Positions
 from lore_core.perfit.recipe import Recipe
-from lore_core.proper.who import known
 from lore_core.tasks.contest import likeliest
 from lore_core.tasks.items import Items
+from lore_core.tasks.known import known
 from lore_core.tools import checks
 
 ROWS = 1024  # inputs that are answered at once

@@ -147,6 +147,6 @@ def angles(found: Mapping[str, Tensor]) -> Figure:
         rows = [place] * len(values)
         ax.plot(values.tolist(), rows, "|", color=GREY if place else WINE, ms=18, mew=2, alpha=0.6)
     ax.set_yticks(range(len(found)), list(found))
-    ax.invert_yaxis()
+    ax.set_ylim(len(found) - 0.5, -0.5)
     ax.set(xlabel="smallest angle in degrees: 0 is the same, 90 unrelated", xlim=(50, 90))
     return fig

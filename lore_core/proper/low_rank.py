@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from lore_core.proper.who import known
+from lore_core.tasks.known import known
 from lore_core.tools import checks, draws
 from lore_core.tools.ragged import padded
 

@@ -19,6 +19,7 @@ from lore_core.proper.recipe import Recipe
 from lore_core.proper.routers import FixedRouter, Router
 from lore_core.tasks.contest import likeliest
 from lore_core.tasks.items import Items
+from lore_core.tasks.known import known
 from lore_core.tools import checks
 
 ROWS = 1024  # inputs that are answered at once
@@ -110,8 +111,9 @@ class Tuned:
         Raises:
             ValueError: a user is unknown; says how to adapt.
         """
-        user = self.known(user)
+        user = checks.index_vector("user", user)
         checks.same_length("user", user, "inputs", inputs)
+        known(user, self.n_users, len(inputs))
         parts = []
         for rows in torch.arange(len(user)).split(ROWS):
             self.injected.who.user = user[rows]
@@ -121,20 +123,6 @@ class Tuned:
     def predict(self, inputs: Tensor, user: Tensor, ordered: bool) -> Tensor:
         """The label for each input, (n,): the median of ordered labels, else the likeliest."""
         return likeliest(self.probabilities(inputs, user), ordered)
-
-    def known(self, user: Tensor) -> Tensor:
-        """The users themselves.
-
-        Raises:
-            ValueError: one of them has no adapter here.
-        """
-        user = checks.index_vector("user", user)
-        if len(user) and int(user.max()) >= self.n_users:
-            raise ValueError(
-                f"user {int(user.max())} is unknown here, where users are 0 to {self.n_users - 1}; "
-                "bring a new user's items to `adapt`, and predict with what it returns"
-            )
-        return user
 
     def route(self, shares: Tensor) -> None:
         """Send every user to the experts by fixed shares (N, M), in all layers."""

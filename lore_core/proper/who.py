@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lore_core.tasks.known import known
+
 
 @dataclass(eq=False)
 class Who:
@@ -24,32 +26,6 @@ class Who:
     counted: Tensor | None = None
     source: torch.Generator | None = None
     rows: Tensor | None = None
-
-
-def known(user: Tensor | None, n_users: int, n: int) -> Tensor:
-    """The users of a batch themselves.
-
-    Args:
-        user: (n,) int64.
-        n_users: how many there are.
-        n: texts in the batch.
-
-    Raises:
-        ValueError: no users were set, their number is another one, or one is unknown.
-    """
-    if user is None:
-        raise ValueError("the layers do not know whose texts these are; set `who.user` first")
-    if user.shape != (n,):
-        raise ValueError(
-            f"who.user has shape {tuple(user.shape)}, but the batch has {n} texts; expected ({n},)"
-        )
-    unknown = user[(user < 0) | (user >= n_users)]
-    if len(unknown):
-        raise ValueError(
-            f"user {int(unknown[0])} is unknown: there are {n_users} (0 to {n_users - 1}). "
-            "Bring a new user's items to `adapt`, and predict with what it returns"
-        )
-    return user
 
 
 def rows(table: Tensor, user: Tensor | None, n: int) -> Tensor:
