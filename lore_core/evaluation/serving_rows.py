@@ -64,8 +64,8 @@ def table(
 
     `switch` is from the user's file, which the system has read before, until the model is ready;
     `held switch` from memory. `check` makes sure once that files fit the model. `first token` reads
-    the prompt, `token` is each further one, with a cache. `numbers`, `bytes` on the disk and
-    `memory` in bytes are a user's.
+    the prompt, `token` is a further one with a cache, the median of an answer's. `numbers`, `bytes`
+    on the disk and `memory` in bytes are a user's.
 
     Args:
         served: as `ways` gives them.

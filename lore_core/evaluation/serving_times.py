@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable, Iterator
+from statistics import median
 from typing import Any
 
 import torch
@@ -23,7 +24,7 @@ def times(many: Served, one: Served, run: int, prompt: int, tokens: int) -> dict
     found["check"] = milliseconds(one.check)
     with many.speaking() as net:
         first, *further = answer(net, prompt, tokens)
-    return found | {"first token": first, "token": sum(further) / tokens}
+    return found | {"first token": first, "token": median(further)}
 
 
 def answer(net: Any, prompt: int, tokens: int) -> Iterator[float]:
