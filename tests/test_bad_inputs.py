@@ -30,7 +30,14 @@ from lore_core.datasets import download
 from lore_core.decisions import laplace, posterior, questions
 from lore_core.decisions.best_of_n import best_of_n
 from lore_core.decisions.cloud import Cloud
-from lore_core.evaluation import asking, calibration, question_rows, style_history, style_study
+from lore_core.evaluation import (
+    asking,
+    calibration,
+    question_rows,
+    serving_rows,
+    style_history,
+    style_study,
+)
 from lore_core.evaluation.alignment import alignment
 from lore_core.evaluation.benchmark import Benchmark
 from lore_core.evaluation.bootstrap import bootstrap, lead, share
@@ -1991,3 +1998,17 @@ def test_wrong_observed_shifts_are_refused(shifts, message):
     task = Task([0, 1], [0, 1], [0, 1], [2, 2], torch.tensor([False, True]), [0, 0], ("a", "b"))
     given = Given(task, normal(2, 4).float(), READER)
     test_it_is_refused_and_said_what_was_expected(lambda: mean_shift(given, shifts), message)
+
+
+NO_SERVING = {
+    "one user": (lambda: serving_rows.ways(None, Path(), 1), "n is 1, expected .* at least 2"),
+    "no way": (lambda: serving_rows.table({}), "the number of ways is 0"),
+    "no run": (lambda: serving_rows.table({}, runs=0), "runs is 0"),
+    "no prompt": (lambda: serving_rows.table({}, prompt=0), "prompt is 0"),
+    "no token": (lambda: serving_rows.table({}, tokens=0), "tokens is 0"),
+}
+
+
+@pytest.mark.parametrize(("call", "message"), NO_SERVING.values(), ids=NO_SERVING)
+def test_serving_nobody_is_refused(call, message):
+    test_it_is_refused_and_said_what_was_expected(call, message)

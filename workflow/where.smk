@@ -1,6 +1,5 @@
-# Where in the small language model a shift of everybody's states helps, and what a profile in the
-# prompt does (lesson 10). `make
-# figures-model` starts it last, and so does
+# Where in the small language model a shift of everybody's states helps, what a profile in the prompt
+# does, and what it costs to serve a user (lesson 10). `make figures-model` starts it last, and so does
 #     snakemake --snakefile workflow/where.smk --config source=FOLDER_OF_TEXTS
 import sys
 
@@ -20,6 +19,7 @@ rule all:
         OUT + "/where.csv",
         OUT + "/profiles.csv",
         OUT + "/persons.csv",
+        OUT + "/serving.csv",
 
 
 rule table:
@@ -52,3 +52,13 @@ rule profiles:
         OUT + "/persons.csv",
     shell:
         "{PYTHON:q} workflow/profiles.py {SOURCE:q} {output:q}"
+
+
+rule serving:
+    input:
+        needs("workflow/serving.py"),
+        "requirements.lock",
+    output:
+        OUT + "/serving.csv",
+    shell:
+        "OMP_NUM_THREADS=1 {PYTHON:q} workflow/serving.py {output:q}"

@@ -69,11 +69,25 @@ def load_users(shifted: Shifted, paths: Sequence[Path | str]) -> None:
         ValueError: none is given, or one is damaged, of another format, or made for another
             network or φ_c.
     """
+    put_users(shifted, paths, footing(shifted))
+
+
+def put_users(shifted: Shifted, paths: Sequence[Path | str], stands_on: str) -> None:
+    """`load_users` for one who switches users often, and keeps what they stand on.
+
+    Args:
+        shifted: with the φ_c that they stand on.
+        paths: files that `save_users` wrote.
+        stands_on: the `footing`, which takes a while for a large network.
+
+    Raises:
+        FileNotFoundError, ValueError: as in `load_users`.
+    """
     checks.whole_number("the number of paths", len(paths), at_least=1)
-    expected, read = footing(shifted), []
+    read = []
     for path in paths:
         tensors, about = contents(path, KIND)
-        check_footing(path, about["stands on"], expected, "network, or another φ_c")
+        check_footing(path, about["stands on"], stands_on, "network, or another φ_c")
         read.append(tensors)
     for name, nudge in shifted.nudges.items():
         rows = [under(f"{name}.", tensors) for tensors in read]
