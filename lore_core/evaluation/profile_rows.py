@@ -27,7 +27,7 @@ from lore_core.tools import draws
 from lore_core.tools.paths import FIGURES
 
 # Two draws of ten items need twenty ratings. An item has about as many tokens as with three.
-LONG_PANEL = replace(PANEL, n_users=100, shortest=20)
+LONG_PANEL = replace(PANEL, n_users=60, shortest=20)
 LONG = READING | {"n_queries": 2, "k": 10, "budget": 480}
 
 NOTHING = "no profile"
