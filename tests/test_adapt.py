@@ -248,9 +248,9 @@ def test_a_cluster_gives_the_same(tmp_path):
     with dask.LocalCluster(processes=False, protocol="tcp", **options) as there:
         address = there.scheduler_address
         done = adapt_users(REWARD, HERE, folder, tmp_path / "out", cluster=address)
-        parquet.write_table(table(crowd(60), [*NUMBERS, *range(10)]), folder / "0.parquet")
+        ruined(folder, RUINED["out of order"][0])
         with pytest.raises(ValueError, match="0.parquet is not sorted by user"):
-            list(engines.engine([one.Job(folder / "0.parquet", tmp_path, "")], cluster=address))
+            adapt_users(REWARD, HERE, folder, tmp_path / "other", cluster=address)
     same(answers(done.weights), in_memory(some, NUMBERS))
 
 
