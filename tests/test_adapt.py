@@ -20,7 +20,7 @@ from lore_core.recipes import FEW_SHOT, FewShot
 arrow = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
 
-from lore_core.adapt import engines, manifest, one, shared  # noqa: E402 - they need pyarrow
+from lore_core.adapt import engines, manifest, one, shared, users  # noqa: E402 - they need pyarrow
 from lore_core.adapt.__main__ import main  # noqa: E402
 from lore_core.adapt.chunks import chunks  # noqa: E402
 from lore_core.adapt.users import adapt_users  # noqa: E402
@@ -49,8 +49,8 @@ def table(some, ids):
 def write(folder, some, ids, n_files=4, group=13):
     """Pairs in several files, cut between users; row groups end anywhere."""
     folder.mkdir(exist_ok=True)
-    for part, users in enumerate(np.array_split(np.arange(some.n_users), n_files)):
-        mine = torch.isin(some.user, torch.from_numpy(users))
+    for part, ours in enumerate(np.array_split(np.arange(some.n_users), n_files)):
+        mine = torch.isin(some.user, torch.from_numpy(ours))
         parquet.write_table(table(some.select(mine), ids), folder / f"{part}.parquet", group)
     return folder
 
@@ -58,10 +58,10 @@ def write(folder, some, ids, n_files=4, group=13):
 def answers(folder):
     """{user: weights} of a folder; a user who stands there twice is an error."""
     rows = parquet.read_table(folder)
-    users = rows.column("user").to_pylist()
-    assert len(set(users)) == len(users)
+    names = rows.column("user").to_pylist()
+    assert len(set(names)) == len(names)
     weights = np.stack([rows.column(f"w_{k}").to_numpy() for k in (1, 2, 3)], 1)
-    return dict(zip(users, weights, strict=True))
+    return dict(zip(names, weights, strict=True))
 
 
 def in_memory(some, ids, recipe=FEW_SHOT):
@@ -252,6 +252,14 @@ def test_a_cluster_gives_the_same(tmp_path):
         with pytest.raises(ValueError, match="0.parquet is not sorted by user"):
             adapt_users(REWARD, HERE, folder, tmp_path / "other", cluster=address)
     same(answers(done.weights), in_memory(some, NUMBERS))
+
+
+def test_workers_that_write_elsewhere_are_noticed(tmp_path, monkeypatch):
+    folder = write(tmp_path / "p", crowd(), NUMBERS)
+    elsewhere = [(f"{part}.parquet", 9) for part in range(4)]
+    monkeypatch.setattr(users, "engine", lambda *_: iter(elsewhere))
+    with pytest.raises(OSError, match="4 files such as .* were written and are not here"):
+        adapt_users(REWARD, HERE, folder, tmp_path / "out")
 
 
 def test_no_such_cluster_is_said(tmp_path, monkeypatch):

@@ -75,7 +75,8 @@ def write_scores(path: Path, reward: LowRankReward, embeddings: Tensor) -> None:
     with files.whole(path) as unfinished:
         kind = reward.basis.numpy().dtype
         table = np.lib.format.open_memmap(unfinished, "w+", dtype=kind, shape=shape)
-        first, mean = 0, embeddings.mean(0, dtype=torch.float64)
+        sums = (rows.sum(0, dtype=torch.float64) for rows in row_blocks(embeddings))
+        first, mean = 0, sum(sums) / max(1, len(embeddings))
         for rows in row_blocks(embeddings):
             scores = reward.basis_scores((rows - mean).to(embeddings.dtype))
             if not scores.any():

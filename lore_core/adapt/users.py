@@ -7,7 +7,7 @@ at any time and started again, and at its end every user stands there exactly on
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from lore_core.adapt import manifest
 from lore_core.adapt.engines import check_engine, engine
-from lore_core.adapt.one import Job
+from lore_core.adapt.one import Job, rows_of
 from lore_core.adapt.partitions import partitions
 from lore_core.adapt.shared import WEIGHTS, prepare
 from lore_core.recipes import FEW_SHOT, FewShot
@@ -75,8 +75,8 @@ def adapt_users(
         ValueError: an argument is of another kind, pairs are not in order or not of these
             responses, or `out` belongs to something else.
         FileNotFoundError: there is no folder of pairs.
-        RuntimeError, OSError, ImportError: a worker died; no cluster answers; pyarrow, or for a
-            cluster distributed, is not installed.
+        RuntimeError, OSError, ImportError: a worker died; no cluster answers, or it writes
+            elsewhere; pyarrow, or for a cluster distributed, is not installed.
 
     Source: the few-shot stage of LoRe (arXiv 2504.14439).
     """
@@ -93,7 +93,8 @@ def adapt_users(
         fresh += n_users
     seconds = monotonic() - begin
     forget_the_killed(out / WEIGHTS)
-    users = sum(job()[1] for job in jobs)
+    check_seen(jobs)
+    users = sum(rows_of(job.target) for job in jobs)
     return Adapted(out / WEIGHTS, users, len(jobs), fresh, seconds)
 
 
@@ -122,6 +123,16 @@ def counted(
             bar.set_postfix_str(f"{users:,} users, {speed:,.0f} per second", refresh=False)
             bar.update()
             yield name, n_users
+
+
+def check_seen(jobs: Sequence[Job]) -> None:
+    """Raise an OSError if an answer that was written is not to be seen here."""
+    missing = [job.target for job in jobs if not job.target.exists()]
+    if missing:
+        raise OSError(
+            f"{len(missing)} files such as {missing[0]} were written and are not here; workers of "
+            "a cluster have to see the same folders by the same paths"
+        )
 
 
 def forget_the_killed(folder: Path) -> None:
