@@ -30,7 +30,7 @@ $(headless): export PYTHONHASHSEED = 0
 $(headless): export TQDM_DISABLE = 1
 $(headless): export IPYTHONDIR = $(CURDIR)/.venv/ipython
 
-.PHONY: help course figures figures-model test quick lab model data layers lessons rooms lock clean claims agree
+.PHONY: help course figures figures-model test quick bench lab model data layers lessons rooms lock clean claims agree
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -89,6 +89,9 @@ test: $(STAMP) ## lint, unit tests, every lesson and solution against its stored
 
 quick: $(STAMP) ## unit tests alone, no lesson is run
 	@$(PYTEST) -q -m "not lesson" tests
+
+bench: $(STAMP) ## time the fits against the published procedure (ARGS="--large --write")
+	$(PY) -m benchmarks $(ARGS)
 
 lab: $(STAMP) ## open the course in JupyterLab (more options: ARGS="--port 8890")
 	@$(PY) -m jupyterlab --ServerApp.root_dir=. $(ARGS) \

@@ -20,7 +20,7 @@ from lore_core.perfit.recipe import Recipe, Stage
 from lore_core.tools import draws
 from lore_core.tools.paths import FIGURES
 
-LAYERS = (20, 25, 29)  # of 30; what enters the one that is moved is read once
+LAYERS = (15, 20, 25, 29)  # of 30; what enters the one that is moved is read once
 POSITIONS = ("l1", "l3", "l7", "f7+l7")
 SHARED = Stage(rank=4, learning_rate=3e-3, passes=2, batch=16)
 

@@ -13,6 +13,7 @@ from lore_core.perfit.recipe import PERSONAL, SHARED, Recipe
 from lore_core.tools import checks, draws
 
 N_TRIALS = 20
+BEST = {"rating": 10, "tag": 11}  # of all, by the errors in figures/trials.csv
 SHARED_RANKS = (2, 4, 8, 16)
 USER_RANKS = (1, 2, 3, 4, 5, 8)
 SHARED_RATES = (1e-4, 1e-2)  # the smallest and the largest, even in the logarithm; and so below

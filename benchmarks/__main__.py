@@ -1,0 +1,111 @@
+"""All benchmarks, as tables.
+
+python -m benchmarks                     ratios, and growth to a hundred thousand users
+python -m benchmarks --large             and a million users, and PersonalLLM's shape
+python -m benchmarks --large --write     and keep the tables in benchmarks/RESULTS.md
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Iterable, Sequence
+
+from benchmarks import clock
+from lore_core.tools.files import whole
+
+RESULTS = clock.ROOT / "benchmarks" / "RESULTS.md"
+SIZES = (1_000, 10_000, 100_000)
+WORLD = (47, 8, 6440, 384)  # pairs, K, responses, features
+MILLION = 1_000_000
+PERSONAL_LLM = (1000, 47, 5, 75_216, 4096)  # users, pairs, K, responses, features
+TESTS = 1000  # pairs of each user that PersonalLLM's test has, a vector each as published
+
+
+def ratios() -> str:
+    """The published procedure's time over ours, on the shipped world."""
+    found = clock.alone("ratios")
+    lines = [
+        (
+            name,
+            f"{row['published']:.3g} s",
+            f"{row['ours']:.3g} s",
+            f"{row['published'] / row['ours']:,.0f}",
+        )
+        for name, row in found["rows"].items()
+    ]
+    floor, best = found["rows"]["one gradient"], found["rows"]["to the published best"]
+    words = [
+        f"One gradient takes {floor['ours'] / floor['floor']:.1f} times as long as reading the "
+        "rows twice.",
+        f"The published training's best validation accuracy is {best['best']:.3f}; ours ends at "
+        f"{best['reached']:.3f}.",
+        "Accuracy on unseen prompts: "
+        + ", ".join(f"{name} {value:.3f}" for name, value in found["accuracy"].items())
+        + ".",
+    ]
+    table = markdown(("shipped world", "as published", "here", "ratio"), lines)
+    return "\n".join(["## Ratios", "", table, "", *words])
+
+
+def growth(large: bool) -> str:
+    """Time and memory of a fit against the number of users."""
+    sizes = (*SIZES, MILLION) if large else SIZES
+    found = [clock.alone("large", users, *WORLD) for users in sizes]
+    lines = [line(row) for row in found]
+    slopes = [
+        slope([(row["users"], row[name]) for row in found]) for name in ("seconds", "peak bytes")
+    ]
+    if large:
+        lines.append(line(clock.alone("large", *PERSONAL_LLM)))
+    words = (
+        f"From {sizes[0]:,} to {sizes[-1]:,} users the slope on log–log is {slopes[0]:.2f} of time "
+        f"and {slopes[1]:.2f} of memory."
+    )
+    if large:
+        users, pairs, _, _, d = PERSONAL_LLM
+        bytes_ = users * (pairs + TESTS) * d * 4
+        words += (
+            f" The last row has PersonalLLM's shape; a vector for each pair, as published, would "
+            f"take {bytes_ / 1e9:.0f} GB for training and test in single precision."
+        )
+    names = "users, pairs, d, K, steps, seconds, peak GB, seen, new users, adapting s, new"
+    return "\n".join(["## Growth", "", markdown(names.split(", "), lines), "", words])
+
+
+def line(row: dict[str, float]) -> tuple[str, ...]:
+    """One fit as a row of the table."""
+    parts = [f"{row[name]:,.0f}" for name in ("users", "pairs", "d", "rank", "steps")]
+    parts += [f"{row['seconds']:.3g}", f"{row['peak bytes'] / 1e9:.2f}", f"{row['seen']:.3f}"]
+    parts += [f"{row['new users']:,.0f}", f"{row['adapting']:.3g}", f"{row['new']:.3f}"]
+    return tuple(parts)
+
+
+def slope(points: Iterable[tuple[float, float]]) -> float:
+    """Of a line through the ends, on log–log."""
+    (x0, y0), *_, (x1, y1) = points
+    return math.log(y1 / y0) / math.log(x1 / x0)
+
+
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table."""
+    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--large", action="store_true", help="also what takes minutes and 20 GB")
+    parser.add_argument("--write", action="store_true", help=f"keep the tables in {RESULTS.name}")
+    options = parser.parse_args()
+    parts = [f"# Results\n\n{clock.machine()}", ratios(), growth(options.large)]
+    text = "\n\n".join(parts) + "\n"
+    print(text)
+    if options.write:
+        with whole(RESULTS) as unfinished:
+            unfinished.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
