@@ -15,12 +15,14 @@ from worlds import normal, toy_responses
 
 from lore_core import LowRankReward, Preferences, fit_weights
 from lore_core.datasets import saved
+from lore_core.methods.lore import LowRank
+from lore_core.people import Scorer
 from lore_core.recipes import FEW_SHOT, FewShot
 
 arrow = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
 
-from lore_core.adapt import engines, manifest, one, shared, users  # noqa: E402 - they need pyarrow
+from lore_core.adapt import engines, inputs, manifest, one, shared, users  # noqa: E402 - they need pyarrow
 from lore_core.adapt.__main__ import main  # noqa: E402
 from lore_core.adapt.chunks import chunks  # noqa: E402
 from lore_core.adapt.users import adapt_users  # noqa: E402
@@ -413,3 +415,15 @@ def test_an_error_of_the_command_is_one_line(tmp_path):
     words[words.index("--responses") + 1] = str(tmp_path / "here.npy")
     with pytest.raises(SystemExit, match="^adapt: .*here.npy is no table of embeddings"):
         main(words)
+
+
+def test_the_model_of_lore_fit_brings_its_reward_and_its_recipe(tmp_path):
+    recipe = FewShot(prior=0.7, centre="crowd")
+    model, names = LowRank(REWARD, recipe, trained=1), tuple(map(str, range(20)))
+    Scorer(model, names, REWARD.weights).save(tmp_path / "model.safetensors")
+    reward, found = inputs.reward(tmp_path / "model.safetensors")
+    assert torch.equal(reward.basis, REWARD.basis) and torch.equal(reward.logits, REWARD.logits)
+    assert found == recipe
+    Scorer(model, names, REWARD.weights, scale=normal(2, 6)).save(tmp_path / "scaled.safetensors")
+    with pytest.raises(ValueError, match="scales features before it scores them; save its reward"):
+        inputs.reward(tmp_path / "scaled.safetensors")
