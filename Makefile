@@ -129,7 +129,7 @@ claims: $(STAMP) ## maintainers: write claims.yml with its numbers to CLAIMS.md
 lock: ## maintainers: make requirements.lock again from pyproject.toml
 	@rm -rf build/lock && $(PYTHON) -m venv build/lock
 	@build/lock/bin/python -m pip install -qq "$$(grep '^torch==' requirements.lock)"
-	@build/lock/bin/python -m pip install -qq -e '.[notebooks,hub,batch,dev]'
+	@build/lock/bin/python -m pip install -qq -e '.[notebooks,hub,batch,scale,dev]'
 	@build/lock/bin/python -m pip check
 	@{ sed -n '/^#/p' requirements.lock; build/lock/bin/python -m pip freeze --all 2>/dev/null \
 		| sed 's/+[a-z0-9.]*$$//' | grep -E '^[A-Za-z0-9_.-]+==' \

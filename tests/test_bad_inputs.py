@@ -2012,3 +2012,34 @@ NO_SERVING = {
 @pytest.mark.parametrize(("call", "message"), NO_SERVING.values(), ids=NO_SERVING)
 def test_serving_nobody_is_refused(call, message):
     test_it_is_refused_and_said_what_was_expected(call, message)
+
+
+def adapting(**options):
+    """Many users' weights, from a folder that nobody gets to read."""
+    from lore_core.adapt.users import adapt_users  # which needs pyarrow
+
+    return adapt_users(**{"reward": REWARD, "responses": HERE, "pairs": "p", "out": "o"} | options)
+
+
+NO_ADAPTING = {
+    "no reward": (lambda: adapting(reward=E), "reward is a Tensor, expected .*LowRankReward"),
+    "bare embeddings": (lambda: adapting(responses=E), "responses is a Tensor, expected"),
+    "a recipe for a basis": (lambda: adapting(recipe=TWO_STEPS), "recipe is a Recipe, expected"),
+    "the paper's recipe": (
+        lambda: adapting(recipe=PAPER_FEW_SHOT),
+        "optimizer is 'adam', which starts at random.*use 'newton'",
+    ),
+    "no worker": (lambda: adapting(workers=0), "workers is 0, expected a whole number of at least"),
+    "half a worker": (lambda: adapting(workers=1.5), "workers is 1.5, expected a whole number"),
+    "two sorts of workers": (
+        lambda: adapting(workers=2, cluster="tcp://here:1"),
+        "workers is 2, but the cluster tcp://here:1 has its own; give one",
+    ),
+    "progress in words": (lambda: adapting(progress="yes"), "progress is 'yes', expected True or"),
+}
+
+
+@pytest.mark.parametrize(("call", "message"), NO_ADAPTING.values(), ids=NO_ADAPTING)
+def test_wrong_ways_to_adapt_many_are_refused(call, message):
+    pytest.importorskip("pyarrow")
+    test_it_is_refused_and_said_what_was_expected(call, message)

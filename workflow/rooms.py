@@ -23,6 +23,7 @@ DOORS = {
     "lore_core",
     "lore_core.embed",
     "lore_core.__main__",
+    "lore_core.adapt.__main__",
     "lore_core.proper.__main__",
     "lore_core.perfit.__main__",
 }

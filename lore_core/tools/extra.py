@@ -1,4 +1,4 @@
-"""What a data set needs beyond the course: the modules of the extra `hub`, imported when used."""
+"""What is needed beyond the course: modules of an extra, most often `hub`, imported when used."""
 
 import warnings
 from importlib import import_module
@@ -7,12 +7,13 @@ from types import ModuleType
 from tqdm import TqdmWarning
 
 
-def needed(name: str, purpose: str) -> ModuleType:
-    """A module of the extra `hub`.
+def needed(name: str, purpose: str, of: str = "hub") -> ModuleType:
+    """A module of an extra.
 
     Args:
         name: the module, as in `import name`.
         purpose: what needs it; begins the error message.
+        of: the extra.
 
     Raises:
         ImportError: it is not installed; the message names the extra.
@@ -23,5 +24,5 @@ def needed(name: str, purpose: str) -> ModuleType:
             return import_module(name)
     except ImportError as error:
         raise ImportError(
-            f"{purpose} needs {name.split('.')[0]}: pip install 'lore-course[hub]'"
+            f"{purpose} needs {name.split('.')[0]}: pip install 'lore-course[{of}]'"
         ) from error

@@ -2,6 +2,7 @@
 
 import glob
 import os
+import platform
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,7 +24,8 @@ def whole(path: Path | str) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     forget_killed_writers(path)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+    here = f"{platform.node()}.{os.getpid()}"  # on a shared disk two machines may use one id
+    unfinished = path.with_name(f".{path.name}.{here}.part")
     try:
         yield unfinished
         os.replace(unfinished, path)
