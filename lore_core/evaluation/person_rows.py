@@ -5,7 +5,7 @@ Shapes: N users, d features.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -61,14 +61,17 @@ def row(own: Tensor, again: Tensor, other: Tensor, group: Tensor) -> dict[str, f
     }
 
 
-def table(layers: Mapping[str, tuple[Tensor, Tensor, Tensor]], group: Tensor) -> pd.DataFrame:
+def table(layers: Mapping[str, Sequence[Tensor]], group: Tensor) -> pd.DataFrame:
     """A row for each layer.
 
     Args:
         layers: name -> own, again and other, as in `row`.
         group: (N,).
     """
-    rows = [{"layer": name} | row(*shifts, group) for name, shifts in layers.items()]
+    rows = [
+        {"layer": name} | row(own, again, other, group)
+        for name, (own, again, other) in layers.items()
+    ]
     return pd.DataFrame(rows)
 
 

@@ -93,7 +93,7 @@ def persons(
         how = reading | {"profile": profile, "half": half, "seed": SEED, "cache": cache}
         found[name] = shifts(model, tokenizer, rated, layers, **how)
     values = [one.value for one in found.values()]
-    by_layer = {str(name): tuple(of[:, i] for of in values) for i, name in enumerate(layers)}
+    by_layer = {str(name): [of[:, i] for of in values] for i, name in enumerate(layers)}
     return person_rows.table(by_layer, rated.task.group[found["own"].user])
 
 

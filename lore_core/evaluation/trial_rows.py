@@ -71,7 +71,7 @@ def validated(given: Given, recipe: Recipe, seed: int) -> torch.Tensor:
 def best(found: pd.DataFrame, task: str) -> int:
     """The random trial with the smallest error on a task."""
     errors = found[found.task == task].set_index("trial").error
-    return int(errors.drop([NOTHING, OURS]).idxmin())
+    return int(str(errors.drop([NOTHING, OURS]).idxmin()))
 
 
 def read(path: Path | str = FILE) -> pd.DataFrame:
