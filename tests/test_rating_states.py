@@ -76,9 +76,9 @@ def test_two_builds_give_the_same_bytes_and_hold_no_path(source, tiny, tmp_path,
 
 @needs_hub
 def test_only_the_committed_reading_takes_the_committed_place():
-    assert build.place(None, build.GENERATORS) == rating_states.FILE
-    assert build.place("other", build.GENERATORS) != rating_states.FILE
-    assert build.place(None, build.GENERATORS[:3]) != rating_states.FILE
+    assert build.place(None, build.GENERATORS, rating_states.FILE) == rating_states.FILE
+    assert build.place("other", build.GENERATORS, rating_states.FILE) != rating_states.FILE
+    assert build.place(None, build.GENERATORS[:3], rating_states.FILE) != rating_states.FILE
 
 
 @needs_hub

@@ -76,10 +76,10 @@ def build(
     return path
 
 
-def place(model: Path | str | None, generators: Sequence[str]) -> Path:
-    """FILE for what is committed there, and a file in build/ for everything else."""
+def place(model: Path | str | None, generators: Sequence[str], file: Path = FILE) -> Path:
+    """The file for what is committed there, and one in build/ for everything else."""
     ours = model is None and tuple(generators) == GENERATORS
-    return FILE if ours else BUILD / "data" / FILE.name
+    return file if ours else BUILD / "data" / file.name
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

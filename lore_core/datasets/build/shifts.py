@@ -5,7 +5,6 @@
 data/README.md describes every tensor.
 """
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +14,9 @@ import torch
 from torch import Tensor
 
 from lore_core.datasets import alpaca_eval
+from lore_core.datasets.build import command
 from lore_core.datasets.build.alpaca_eval import CACHE, SUMS, write_checked
+from lore_core.datasets.build.alpaca_eval import place as texts_place
 from lore_core.datasets.build.states import called, repeated
 from lore_core.datasets.build.texts import GENERATORS, bring, ids, origin
 from lore_core.datasets.shifts import FILE, KINDS, PANEL, SEED
@@ -133,25 +134,14 @@ def place(
     layers: Sequence[int | str],
 ) -> Path:
     """FILE for what is committed there, and a file in build/ for everything else."""
-    ours = model is None and tuple(generators) == GENERATORS
-    ours = ours and panel == PANEL and tuple(layers) == LAYERS
-    return FILE if ours else BUILD / "data" / FILE.name
+    ours = panel == PANEL and tuple(layers) == LAYERS
+    return texts_place(model, generators, FILE) if ours else BUILD / "data" / FILE.name
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line of `build`; an error is one line, without a traceback."""
-    parser = argparse.ArgumentParser(description="Build data/shifts.safetensors from the texts.")
-    parser.add_argument("--source", help="folder with the texts; without it they are downloaded")
-    parser.add_argument("--model", help="decoder's name or folder (default build/model)")
-    parser.add_argument("--numbers", help="file of the traits (default data/)")
-    parser.add_argument("--out", help="file to write (default data/, for other models build/data/)")
-    parser.add_argument("--cache", default=CACHE, help="folder for downloads and states")
-    parser.add_argument("--sums", default=SUMS, help="checksum file of the texts")
-    parser.add_argument("--generators", nargs="+", default=GENERATORS, help="models to take")
-    try:
-        print("wrote", build(**vars(parser.parse_args(arguments))))
-    except (ImportError, OSError, ValueError) as error:
-        raise SystemExit(f"shifts: {error}") from error
+    """The command line of `build`."""
+    more = {"--numbers": {"help": "file of the traits (default data/)"}}
+    command.main("shifts", "Build data/shifts.safetensors from the texts.", build, arguments, more)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ Every state is measured in its own standard deviation: a language model keeps a 
 are hundreds of times larger than the others, and half precision would round the others to them.
 """
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from lore_core.datasets import alpaca_eval
 from lore_core.datasets.alpaca_eval import FILE, states_file
-from lore_core.datasets.build import sheet
+from lore_core.datasets.build import command, sheet
 from lore_core.datasets.build.alpaca_eval import CACHE, SUMS, place, write_checked
 from lore_core.datasets.build.texts import GENERATORS, bring, origin
 from lore_core.language_model import weights
@@ -125,21 +124,13 @@ def tables(tensors: dict[str, Tensor], about: dict, folder: Path) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line of `build`; an error is one line, without a traceback."""
-    parser = argparse.ArgumentParser(description="Build the hidden states from the texts.")
-    parser.add_argument("--source", help="folder with the texts; without it they are downloaded")
-    parser.add_argument("--model", help="decoder's name or folder (default build/model)")
-    parser.add_argument("--layer", type=int, default=LAYER, help=f"which layer (default {LAYER})")
-    parser.add_argument("--pooling", default=POOLING, help=" or ".join(POOLINGS))
-    parser.add_argument("--kind", default=KIND, help=" or ".join(KINDS))
-    parser.add_argument("--out", help="file to write")
-    parser.add_argument("--cache", default=CACHE, help="folder for downloads and states")
-    parser.add_argument("--sums", default=SUMS, help="checksum file of the texts")
-    parser.add_argument("--generators", nargs="+", default=GENERATORS, help="models to take")
-    try:
-        print("wrote", build(**vars(parser.parse_args(arguments))))
-    except (ImportError, OSError, ValueError) as error:
-        raise SystemExit(f"states: {error}") from error
+    """The command line of `build`."""
+    more = {
+        "--layer": {"type": int, "default": LAYER, "help": f"which layer (default {LAYER})"},
+        "--pooling": {"default": POOLING, "help": " or ".join(POOLINGS)},
+        "--kind": {"default": KIND, "help": " or ".join(KINDS)},
+    }
+    command.main("states", "Build the hidden states from the texts.", build, arguments, more)
 
 
 if __name__ == "__main__":

@@ -5,14 +5,14 @@
 Rows are those of data/alpaca_eval.safetensors.  data/README.md describes every tensor.
 """
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from lore_core.datasets.build.alpaca_eval import CACHE, SUMS, write_checked
+from lore_core.datasets.build import command
+from lore_core.datasets.build.alpaca_eval import CACHE, SUMS, place, write_checked
 from lore_core.datasets.build.states import called, repeated
 from lore_core.datasets.build.texts import GENERATORS, bring, origin
 from lore_core.datasets.rating_states import FILE, head_name
@@ -21,7 +21,6 @@ from lore_core.language_model.decoder import Decoder
 from lore_core.language_model.residual import read_residuals
 from lore_core.language_model.tail import last_weights, to_half
 from lore_core.tools import checksums
-from lore_core.tools.paths import BUILD
 
 
 def build(
@@ -61,7 +60,7 @@ def build(
     states = read_residuals(asked, decoder, Path(cache) / "residuals", progress)
     commit = origin(checksums.read_sums(sums), generators)
     about = {"commit": commit, "model": called(model), "generators": list(generators)}
-    path = Path(out or place(model, generators))
+    path = Path(out or place(model, generators, FILE))
     write_checked(path, to_half({"state": states, **tensors}), about | read_as(net))
     return path
 
@@ -88,25 +87,9 @@ def read_as(net: Any) -> dict[str, Any]:
     }
 
 
-def place(model: Path | str | None, generators: Sequence[str]) -> Path:
-    """FILE for what is committed there, and a file in build/ for everything else."""
-    ours = model is None and tuple(generators) == GENERATORS
-    return FILE if ours else BUILD / "data" / FILE.name
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line of `build`; an error is one line, without a traceback."""
-    parser = argparse.ArgumentParser(description="Build data/rating_states.safetensors from texts.")
-    parser.add_argument("--source", help="folder with the texts; without it they are downloaded")
-    parser.add_argument("--model", help="decoder's name or folder (default build/model)")
-    parser.add_argument("--out", help="file to write (default data/, for other models build/data/)")
-    parser.add_argument("--cache", default=CACHE, help="folder for downloads and states")
-    parser.add_argument("--sums", default=SUMS, help="checksum file of the texts")
-    parser.add_argument("--generators", nargs="+", default=GENERATORS, help="models to take")
-    try:
-        print("wrote", build(**vars(parser.parse_args(arguments))))
-    except (ImportError, OSError, ValueError) as error:
-        raise SystemExit(f"tail: {error}") from error
+    """The command line of `build`."""
+    command.main("tail", "Build data/rating_states.safetensors from texts.", build, arguments)
 
 
 if __name__ == "__main__":
