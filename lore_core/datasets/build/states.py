@@ -21,6 +21,7 @@ from lore_core.language_model.chat import turns
 from lore_core.language_model.decoder import KINDS, Decoder
 from lore_core.language_model.states import POOLINGS, read_states, standardised
 from lore_core.tools import checks, checksums
+from lore_core.tools.command import Options
 
 LAYER = weights.LAYER  # see `layers.py`, which compares all of them
 POOLING = weights.POOLING
@@ -125,7 +126,7 @@ def tables(tensors: dict[str, Tensor], about: dict, folder: Path) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line of `build`."""
-    more = {
+    more: Options = {
         "--layer": {"type": int, "default": LAYER, "help": f"which layer (default {LAYER})"},
         "--pooling": {"default": POOLING, "help": " or ".join(POOLINGS)},
         "--kind": {"default": KIND, "help": " or ".join(KINDS)},
