@@ -1,8 +1,7 @@
 """What training minimises, term by term as `Recipe` lists them.
 
-    S          embeddings @ V
-    m_b        (S[chosen_b] - S[rejected_b]) · w_u
-    nll        log(1 + exp(-m_b / τ)), averaged over pairs or by user
+    m_b        (S[chosen_b] - S[rejected_b]) · w_u, S = embeddings @ V
+    nll        log(1 + exp(-m_b / τ)), averaged over pairs or by user: see `likelihood.py`
     penalties  ridge on V, ridge on l, pull of every column of V towards a reference direction
 
 Shapes: M responses, d features, K basis rewards, N users, B pairs.
@@ -12,13 +11,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lore_core.likelihood import pair_loss as pair_loss
+from lore_core.likelihood import pair_nll
 from lore_core.preferences import Preferences
 from lore_core.recipes import Recipe
 from lore_core.responses import Responses
-from lore_core.scores import basis_scores, compared, pair_margins, score_gaps
+from lore_core.scores import compared
+from lore_core.sorted_pairs import SortedPairs
 from lore_core.tools.devices import Device, moved
 
 
@@ -28,13 +31,13 @@ class Objective:
 
     Args:
         embeddings: (M, d), only the rows that some pair uses.
-        pairs: B pairs of those rows.
+        pairs: B pairs of those rows, sorted.
         recipe: temperature, averaging and penalties.
         reference: (d, 1) direction of the anchor, or None.
     """
 
     embeddings: Tensor
-    pairs: Preferences
+    pairs: SortedPairs
     recipe: Recipe
     reference: Tensor | None = None
 
@@ -58,7 +61,12 @@ class Objective:
             reference: (d, 1) direction of the anchor, or None.
         """
         rows, pairs = compared(responses, preferences)
-        return cls(embeddings=rows / scale, pairs=pairs, recipe=recipe, reference=reference)
+        return cls(
+            embeddings=rows / scale,
+            pairs=SortedPairs.of(pairs, len(rows)),
+            recipe=recipe,
+            reference=reference,
+        )
 
     def to(self, device: Device) -> Objective:
         """The same objective on another device."""
@@ -70,11 +78,17 @@ class Objective:
 
     def nll(self, basis: Tensor, logits: Tensor) -> Tensor:
         """Bradley–Terry negative log-likelihood; LoRe Eq. 10 when averaged by user."""
-        gaps = score_gaps(basis_scores(self.embeddings, basis), self.pairs)
-        margins = pair_margins(gaps, self.weights(logits), self.pairs.user)
-        return average(
-            pair_loss(margins / self.recipe.temperature), self.pairs, self.recipe.average
-        )
+        basis = basis / self.recipe.temperature
+        share = self.share.to(basis)
+        return pair_nll(self.embeddings, basis, self.weights(logits), share, self.pairs)
+
+    @property
+    def share(self) -> Tensor:
+        """How much each pair of a user counts, (N,): the factors of `average`."""
+        counts = self.pairs.counts
+        if self.recipe.average == "pair":
+            counts = torch.full_like(counts, len(self.pairs))
+        return counts.clamp_min(1).double().reciprocal()
 
     def weights(self, logits: Tensor) -> Tensor:
         """What the logits stand for: weights on the simplex, (N, K)."""
@@ -89,11 +103,6 @@ class Objective:
             return ridge
         cosine = F.cosine_similarity(basis, self.reference.view(-1, 1), dim=0)
         return ridge + recipe.anchor_at(step) * (1 - cosine).mean()
-
-
-def pair_loss(margins: Tensor) -> Tensor:
-    """-log σ(m) for each pair, as softplus(-m): finite and with a gradient at any margin."""
-    return F.softplus(-margins)
 
 
 def cross_entropy(centre: Tensor, log_weights: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from worlds import normal, pairs, properties, toy_pairs, toy_responses
 from lore_core import Recipe, Responses
 from lore_core.objective import Objective, pair_loss
 from lore_core.recipes import PAPER, PAPER_REGULARISED
+from lore_core.sorted_pairs import SortedPairs
 
 PLAIN = Recipe(rescale=False, ridge_basis=0.0, ridge_logits=0.0)
 RIDGED = replace(PLAIN, ridge_basis=0.3, ridge_logits=0.7)
@@ -116,7 +117,10 @@ def test_ridges_worked_by_hand():
 def test_anchor_costs_nothing_along_the_reference_and_twice_its_strength_against_it():
     reference = torch.tensor([3.0, 4.0])
     objective = Objective(
-        torch.eye(2), pairs((0, 0, 1)), replace(PLAIN, anchor=5.0, steps=1), reference
+        torch.eye(2),
+        SortedPairs.of(pairs((0, 0, 1)), 2),
+        replace(PLAIN, anchor=5.0, steps=1),
+        reference,
     )
     along, against = reference[:, None] * 2, reference[:, None] * -0.1
     logits = torch.zeros(1, 1)
