@@ -9,6 +9,7 @@ Shapes: M responses, d features, K basis rewards, N users, B pairs.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -19,10 +20,12 @@ from lore_core.likelihood import pair_loss as pair_loss
 from lore_core.likelihood import pair_nll
 from lore_core.preferences import Preferences
 from lore_core.recipes import Recipe
-from lore_core.responses import Responses
-from lore_core.scores import compared
+from lore_core.responses import Responses, mean_row
+from lore_core.scores import used
 from lore_core.sorted_pairs import SortedPairs
 from lore_core.tools.devices import Device, moved
+
+MODERATE = 1e-4, 1e4  # scales at which neither sums nor gradients over- or underflow
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,12 +37,14 @@ class Objective:
         pairs: B pairs of those rows, sorted.
         recipe: temperature, averaging and penalties.
         reference: (d, 1) direction of the anchor, or None.
+        unit: what these embeddings have yet to be divided by.
     """
 
     embeddings: Tensor
     pairs: SortedPairs
     recipe: Recipe
     reference: Tensor | None = None
+    unit: float = 1.0
 
     @classmethod
     def on(
@@ -52,7 +57,8 @@ class Objective:
     ) -> Objective:
         """The objective on some pairs, with the responses that no pair uses left out.
 
-        What all embeddings share is taken out too: it cancels in every margin.
+        What all embeddings share is taken out too, where it would cost digits: it cancels in every
+        margin. If all responses are used and share little, their embeddings are not copied.
 
         Args:
             responses, preferences: the data.
@@ -60,12 +66,14 @@ class Objective:
             scale: what embeddings are divided by.
             reference: (d, 1) direction of the anchor, or None.
         """
-        rows, pairs = compared(responses, preferences)
+        rows, pairs = used(responses, preferences)
+        rows, unit = in_unit(rows, scale, own=rows is not responses.embeddings)
         return cls(
-            embeddings=rows / scale,
+            embeddings=rows,
             pairs=SortedPairs.of(pairs, len(rows)),
             recipe=recipe,
             reference=reference,
+            unit=unit,
         )
 
     def to(self, device: Device) -> Objective:
@@ -78,7 +86,7 @@ class Objective:
 
     def nll(self, basis: Tensor, logits: Tensor) -> Tensor:
         """Bradley–Terry negative log-likelihood; LoRe Eq. 10 when averaged by user."""
-        basis = basis / self.recipe.temperature
+        basis = basis / (self.recipe.temperature * self.unit)
         share = self.share.to(basis)
         return pair_nll(self.embeddings, basis, self.weights(logits), share, self.pairs)
 
@@ -103,6 +111,28 @@ class Objective:
             return ridge
         cosine = F.cosine_similarity(basis, self.reference.view(-1, 1), dim=0)
         return ridge + recipe.anchor_at(step) * (1 - cosine).mean()
+
+
+def in_unit(rows: Tensor, scale: float, own: bool) -> tuple[Tensor, float]:
+    """Rows centred and divided by a scale, and 1; or if they can do without it, and the scale.
+
+    Args:
+        rows: (M, d).
+        scale: what to divide by.
+        own: whether nobody else needs the rows as they are.
+    """
+    middle = mean_row(rows)
+    if not own and moderate(rows, middle, scale):
+        return rows, scale
+    rows = rows.sub_(middle) if own else rows - middle
+    return rows.div_(scale), 1.0
+
+
+def moderate(rows: Tensor, middle: Tensor, scale: float) -> bool:
+    """Whether rows as they are lose no more than a digit: no large mean, no unusual unit."""
+    size = float(torch.linalg.vector_norm(rows)) / len(rows) ** 0.5
+    shared = float(torch.linalg.vector_norm(middle))
+    return MODERATE[0] <= scale <= MODERATE[1] and 0 < size < math.inf and shared <= 0.99 * size
 
 
 def cross_entropy(centre: Tensor, log_weights: Tensor) -> Tensor:
