@@ -16,6 +16,8 @@ from lore_core.recipes import Recipe
 from lore_core.tools.checks import number
 from lore_core.training import EarlyStopping, finite, train
 
+REMEMBERED = 2**17  # numbers: L-BFGS goes through them twice in each iteration
+
 
 class Parameters(nn.Module):
     """What the descent moves: the basis V (d, K) and the logits l (N, K)."""
@@ -146,7 +148,14 @@ def backward(
 def make_optimizer(recipe: Recipe, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
     """The torch optimiser that the recipe names."""
     if recipe.optimizer == "lbfgs":
-        return torch.optim.LBFGS(parameters, max_iter=10, line_search_fn="strong_wolfe")
+        # Up to a hundred iterations back: with ten a large fit ends as well, and sooner.
+        history = REMEMBERED // sum(tensor.numel() for tensor in parameters)
+        return torch.optim.LBFGS(
+            parameters,
+            max_iter=10,
+            history_size=min(100, max(10, history)),
+            line_search_fn="strong_wolfe",
+        )
     return torch.optim.Adam(parameters, lr=number("learning_rate", recipe.learning_rate))
 
 
