@@ -16,7 +16,7 @@ from lore_core.recipes import Recipe
 from lore_core.tools.checks import number
 from lore_core.training import EarlyStopping, finite, train
 
-REMEMBERED = 2**17  # numbers: L-BFGS goes through them twice in each iteration
+REMEMBERED = 2**22  # numbers: bounds the memory of L-BFGS, and the time of its iterations
 
 
 class Parameters(nn.Module):
@@ -148,7 +148,7 @@ def backward(
 def make_optimizer(recipe: Recipe, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
     """The torch optimiser that the recipe names."""
     if recipe.optimizer == "lbfgs":
-        # Up to a hundred iterations back: with ten a large fit ends as well, and sooner.
+        # A hundred iterations, as torch has it; fewer of a large fit, for which ten do as well.
         history = REMEMBERED // sum(tensor.numel() for tensor in parameters)
         return torch.optim.LBFGS(
             parameters,
