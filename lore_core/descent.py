@@ -16,6 +16,8 @@ from lore_core.recipes import Recipe
 from lore_core.tools.checks import number
 from lore_core.training import EarlyStopping, finite, train
 
+REMEMBERED = 2**22  # numbers: bounds the memory of L-BFGS, and the time of its iterations
+
 
 class Parameters(nn.Module):
     """What the descent moves: the basis V (d, K) and the logits l (N, K)."""
@@ -146,7 +148,14 @@ def backward(
 def make_optimizer(recipe: Recipe, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
     """The torch optimiser that the recipe names."""
     if recipe.optimizer == "lbfgs":
-        return torch.optim.LBFGS(parameters, max_iter=10, line_search_fn="strong_wolfe")
+        # A hundred iterations, as torch has it; fewer of a large fit, for which ten do as well.
+        history = REMEMBERED // sum(tensor.numel() for tensor in parameters)
+        return torch.optim.LBFGS(
+            parameters,
+            max_iter=10,
+            history_size=min(100, max(10, history)),
+            line_search_fn="strong_wolfe",
+        )
     return torch.optim.Adam(parameters, lr=number("learning_rate", recipe.learning_rate))
 
 

@@ -1,8 +1,7 @@
 """What training minimises, term by term as `Recipe` lists them.
 
-    S          embeddings @ V
-    m_b        (S[chosen_b] - S[rejected_b]) · w_u
-    nll        log(1 + exp(-m_b / τ)), averaged over pairs or by user
+    m_b        (S[chosen_b] - S[rejected_b]) · w_u, S = embeddings @ V
+    nll        log(1 + exp(-m_b / τ)), averaged over pairs or by user: see `likelihood.py`
     penalties  ridge on V, ridge on l, pull of every column of V towards a reference direction
 
 Shapes: M responses, d features, K basis rewards, N users, B pairs.
@@ -10,16 +9,23 @@ Shapes: M responses, d features, K basis rewards, N users, B pairs.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lore_core.likelihood import pair_loss as pair_loss
+from lore_core.likelihood import pair_nll
 from lore_core.preferences import Preferences
 from lore_core.recipes import Recipe
-from lore_core.responses import Responses
-from lore_core.scores import basis_scores, compared, pair_margins, score_gaps
+from lore_core.responses import Responses, mean_row
+from lore_core.scores import used
+from lore_core.sorted_pairs import SortedPairs
 from lore_core.tools.devices import Device, moved
+
+MODERATE = 1e-4, 1e4  # scales at which neither sums nor gradients over- or underflow
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,15 +34,17 @@ class Objective:
 
     Args:
         embeddings: (M, d), only the rows that some pair uses.
-        pairs: B pairs of those rows.
+        pairs: B pairs of those rows, sorted.
         recipe: temperature, averaging and penalties.
         reference: (d, 1) direction of the anchor, or None.
+        unit: what these embeddings have yet to be divided by.
     """
 
     embeddings: Tensor
-    pairs: Preferences
+    pairs: SortedPairs
     recipe: Recipe
     reference: Tensor | None = None
+    unit: float = 1.0
 
     @classmethod
     def on(
@@ -49,7 +57,8 @@ class Objective:
     ) -> Objective:
         """The objective on some pairs, with the responses that no pair uses left out.
 
-        What all embeddings share is taken out too: it cancels in every margin.
+        What all embeddings share is taken out too, where it would cost digits: it cancels in every
+        margin. If all responses are used and share little, their embeddings are not copied.
 
         Args:
             responses, preferences: the data.
@@ -57,8 +66,15 @@ class Objective:
             scale: what embeddings are divided by.
             reference: (d, 1) direction of the anchor, or None.
         """
-        rows, pairs = compared(responses, preferences)
-        return cls(embeddings=rows / scale, pairs=pairs, recipe=recipe, reference=reference)
+        rows, pairs = used(responses, preferences)
+        rows, unit = in_unit(rows, scale, own=rows is not responses.embeddings)
+        return cls(
+            embeddings=rows,
+            pairs=SortedPairs.of(pairs, len(rows)),
+            recipe=recipe,
+            reference=reference,
+            unit=unit,
+        )
 
     def to(self, device: Device) -> Objective:
         """The same objective on another device."""
@@ -70,11 +86,17 @@ class Objective:
 
     def nll(self, basis: Tensor, logits: Tensor) -> Tensor:
         """Bradley–Terry negative log-likelihood; LoRe Eq. 10 when averaged by user."""
-        gaps = score_gaps(basis_scores(self.embeddings, basis), self.pairs)
-        margins = pair_margins(gaps, self.weights(logits), self.pairs.user)
-        return average(
-            pair_loss(margins / self.recipe.temperature), self.pairs, self.recipe.average
-        )
+        basis = basis / (self.recipe.temperature * self.unit)
+        share = self.share.to(basis)
+        return pair_nll(self.embeddings, basis, self.weights(logits), share, self.pairs)
+
+    @property
+    def share(self) -> Tensor:
+        """How much each pair of a user counts, (N,): the factors of `average`."""
+        counts = self.pairs.counts
+        if self.recipe.average == "pair":
+            counts = torch.full_like(counts, len(self.pairs))
+        return counts.clamp_min(1).double().reciprocal()
 
     def weights(self, logits: Tensor) -> Tensor:
         """What the logits stand for: weights on the simplex, (N, K)."""
@@ -91,9 +113,26 @@ class Objective:
         return ridge + recipe.anchor_at(step) * (1 - cosine).mean()
 
 
-def pair_loss(margins: Tensor) -> Tensor:
-    """-log σ(m) for each pair, as softplus(-m): finite and with a gradient at any margin."""
-    return F.softplus(-margins)
+def in_unit(rows: Tensor, scale: float, own: bool) -> tuple[Tensor, float]:
+    """Rows centred and divided by a scale, and 1; or if they can do without it, and the scale.
+
+    Args:
+        rows: (M, d).
+        scale: what to divide by.
+        own: whether nobody else needs the rows as they are.
+    """
+    middle = mean_row(rows)
+    if not own and moderate(rows, middle, scale):
+        return rows, scale
+    rows = rows.sub_(middle) if own else rows - middle
+    return rows.div_(scale), 1.0
+
+
+def moderate(rows: Tensor, middle: Tensor, scale: float) -> bool:
+    """Whether rows as they are lose no more than a digit: no large mean, no unusual unit."""
+    size = float(torch.linalg.vector_norm(rows)) / len(rows) ** 0.5
+    shared = float(torch.linalg.vector_norm(middle))
+    return MODERATE[0] <= scale <= MODERATE[1] and 0 < size < math.inf and shared <= 0.99 * size
 
 
 def cross_entropy(centre: Tensor, log_weights: Tensor) -> Tensor:

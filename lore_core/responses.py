@@ -13,6 +13,8 @@ from torch import Tensor
 from lore_core.tools.checks import float_matrix, index_vector, names, same_length, set_field
 from lore_core.tools.devices import Device, moved
 
+ROWS = 256  # of embeddings, turned into float64 together
+
 
 @dataclass(frozen=True, eq=False)
 class Responses:
@@ -154,9 +156,23 @@ class Responses:
 
 
 def centred(embeddings: Tensor) -> Tensor:
-    """Rows minus their mean, (M, d), in the type they came in; the difference is taken in float64.
+    """Rows minus their mean, (M, d), in the type they came in.
 
     Args:
         embeddings: (M, d).
     """
-    return (embeddings - embeddings.mean(0, dtype=torch.float64)).to(embeddings.dtype)
+    return embeddings - mean_row(embeddings)
+
+
+def mean_row(embeddings: Tensor) -> Tensor:
+    """The mean of all rows, (d,), in their type; added up in float64, some rows at a time.
+
+    How it is rounded does not matter to differences: all rows are moved by the same.
+
+    Args:
+        embeddings: (M, d).
+    """
+    total = embeddings.new_zeros(embeddings.shape[1], dtype=torch.float64)
+    for rows in embeddings.split(ROWS):
+        total += rows.double().sum(0)
+    return (total / len(embeddings)).to(embeddings.dtype)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lore_core.preferences import Preferences
-from lore_core.responses import Responses, centred
+from lore_core.responses import Responses, centred, mean_row
 
 
 def compared(responses: Responses, preferences: Preferences) -> tuple[Tensor, Preferences]:
@@ -26,15 +26,26 @@ def compared(responses: Responses, preferences: Preferences) -> tuple[Tensor, Pr
     Returns:
         (m, d) rows on the device of `responses`, and B pairs of row numbers below m.
     """
+    rows, pairs = used(responses, preferences)
+    if rows is responses.embeddings:
+        return centred(rows), pairs
+    return rows.sub_(mean_row(rows)), pairs
+
+
+def used(responses: Responses, preferences: Preferences) -> tuple[Tensor, Preferences]:
+    """`compared`, but not centred: the embeddings themselves if all are used, a copy otherwise."""
     embeddings = responses.embeddings
-    preferences = preferences.to(embeddings.device)
-    both = torch.cat([preferences.chosen, preferences.rejected])
-    rows, position = both.unique(return_inverse=True)
-    chosen, rejected = position[: len(preferences)], position[len(preferences) :]
-    pairs = Preferences(
-        user=preferences.user, chosen=chosen, rejected=rejected, n_users=preferences.n_users
+    pairs = preferences.to(embeddings.device)
+    mask = torch.zeros(len(embeddings), dtype=torch.bool, device=embeddings.device)
+    mask[pairs.chosen] = True
+    mask[pairs.rejected] = True
+    if mask.all():
+        return embeddings, pairs
+    place = mask.cumsum(0) - 1
+    chosen, rejected = place[pairs.chosen], place[pairs.rejected]
+    return embeddings[mask], Preferences(
+        user=pairs.user, chosen=chosen, rejected=rejected, n_users=pairs.n_users
     )
-    return centred(embeddings[rows]), pairs
 
 
 def basis_scores(embeddings: Tensor, basis: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from worlds import normal, pairs, properties, toy_pairs, toy_responses
 from lore_core import Recipe, Responses
 from lore_core.objective import Objective, pair_loss
 from lore_core.recipes import PAPER, PAPER_REGULARISED
+from lore_core.sorted_pairs import SortedPairs
 
 PLAIN = Recipe(rescale=False, ridge_basis=0.0, ridge_logits=0.0)
 RIDGED = replace(PLAIN, ridge_basis=0.3, ridge_logits=0.7)
@@ -116,7 +117,10 @@ def test_ridges_worked_by_hand():
 def test_anchor_costs_nothing_along_the_reference_and_twice_its_strength_against_it():
     reference = torch.tensor([3.0, 4.0])
     objective = Objective(
-        torch.eye(2), pairs((0, 0, 1)), replace(PLAIN, anchor=5.0, steps=1), reference
+        torch.eye(2),
+        SortedPairs.of(pairs((0, 0, 1)), 2),
+        replace(PLAIN, anchor=5.0, steps=1),
+        reference,
     )
     along, against = reference[:, None] * 2, reference[:, None] * -0.1
     logits = torch.zeros(1, 1)
@@ -169,3 +173,34 @@ def test_objective_and_gradient_stay_finite_at_huge_margins(size):
     gradients = torch.autograd.grad(loss, [basis, logits])
     assert loss.isfinite() and all(g.isfinite().all() for g in gradients)
     assert gradients[0].abs().min() > 0.1  # the pairs on the wrong side still pull
+
+
+def all_used(embeddings):
+    """An objective on pairs that use every response."""
+    n = len(embeddings)
+    some = pairs(*[(b % 5, b, (b + 1) % n) for b in range(n)])
+    return Objective.on(Responses(embeddings, [0] * n), some, PLAIN, 2.0)
+
+
+def test_embeddings_of_which_all_are_used_are_not_copied():
+    embeddings = normal(60, 6).float()
+    assert all_used(embeddings).embeddings is embeddings
+    assert torch.equal(embeddings, normal(60, 6).float())
+
+
+@pytest.mark.parametrize("change", [lambda e: e + 1e4, lambda e: e * 1e30], ids=["shared", "unit"])
+def test_embeddings_that_would_lose_digits_are_centred_and_divided_in_a_copy(change):
+    given = change(normal(60, 6).float())
+    kept = given.clone()
+    objective = all_used(given)
+    torch.testing.assert_close(
+        objective.embeddings, (kept - kept.mean(0)) / 2, rtol=1e-3, atol=1e-3
+    )
+    assert objective.unit == 1 and torch.equal(given, kept)
+
+
+def test_it_makes_no_difference_whether_embeddings_are_copied():
+    basis, logits = normal(6, 2, seed=1), normal(5, 2, seed=2)
+    one, other = (all_used(normal(60, 6) + shift) for shift in (0.0, 1e3))
+    assert (one.unit, other.unit) == (2.0, 1.0)
+    torch.testing.assert_close(one.nll(basis, logits), other.nll(basis, logits), rtol=1e-9, atol=0)
