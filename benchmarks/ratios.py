@@ -113,7 +113,7 @@ def to_its_best(study: Study, step: float) -> dict[str, float]:
 def start(objective: Objective, seed: int = 0) -> tuple[Tensor, Tensor]:
     """The published start: normal numbers."""
     draw, kind = torch.Generator().manual_seed(seed), objective.embeddings
-    width, users = kind.shape[1], objective.pairs.n_users
+    width, users = kind.shape[1], len(objective.pairs.counts)
     basis, logits = (torch.randn(n, worlds.RANK, generator=draw) for n in (width, users))
     return basis.to(kind), logits.to(kind)
 

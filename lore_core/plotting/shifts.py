@@ -68,7 +68,7 @@ def ranks(panels: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Figure:
             look = "o--" if name.startswith("other") else "o-"
             ax.plot(list(found), list(found.values()), look, color=rank_colour(name), lw=2)
         ax.set(title=title, yscale="log", xlabel="share of the energy")
-    axes[0, 0].set_ylabel("directions, ‰ of all")
+    axes[0, 0].set_ylabel("directions, ‰ of min(users, d)")
     for ax, rows in zip(axes[0], panels.values(), strict=True):
         ends = {name: list(found.values())[-1] for name, found in rows.items()}
         label.ends(ax, ends, {name: rank_colour(name) for name in rows})
@@ -128,10 +128,11 @@ def where(panels: Mapping[str, tuple[Tensor, list[str], list[str]]]) -> Figure:
         panels: title -> values (layers, positions), names of the layers, names of the positions.
     """
     fig, axes = plt.subplots(1, len(panels), figsize=(4.6 * len(panels), 3.8), squeeze=False)
+    most = max(float(values.max()) for values, _, _ in panels.values())
     for ax, (title, (values, layers, positions)) in zip(axes[0], panels.items(), strict=True):
         names = {"xticklabels": positions, "yticklabels": layers}
-        look = {"annot": True, "fmt": ".3f", "cmap": "Greens", "vmin": 0, "cbar": False}
-        sns.heatmap(values.numpy(), ax=ax, linewidths=1, **look, **names)
+        look = {"annot": True, "fmt": ".4f", "cmap": "Greens", "vmin": 0, "vmax": most}
+        sns.heatmap(values.numpy(), ax=ax, linewidths=1, cbar=False, **look, **names)
         ax.set(title=title, xlabel="tokens of the prompt", ylabel="block")
     return fig
 
