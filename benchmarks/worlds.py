@@ -5,6 +5,7 @@ Shapes: M responses, d features, N users, K basis rewards.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import torch
@@ -23,8 +24,10 @@ AT_ONCE = 2**20  # pairs that are answered at once
 
 @cache
 def shipped() -> Study:
-    """A thousand users on AlpacaEval's real responses, with MiniLM's embeddings (d = 384)."""
-    return CROWD.study(alpaca_eval.load(encoder=alpaca_eval.MINILM), seed=0)
+    """A thousand users on AlpacaEval's real responses: MiniLM's embeddings, d = 384, float32."""
+    study = CROWD.study(alpaca_eval.load(encoder=alpaca_eval.MINILM), seed=0)
+    responses = replace(study.responses, embeddings=study.responses.embeddings.float())
+    return replace(study, responses=responses)
 
 
 class World:
