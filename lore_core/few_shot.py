@@ -89,13 +89,14 @@ def newton_weights(
 ) -> Tensor:
     """Each user's one best answer; the start only says where the search begins."""
     weights = inside(start.to(gaps.device))
-    gaps, seen = gaps.double(), inside(seen.to(gaps.device))
+    seen = inside(seen.to(gaps.device))
     centre = seen.mean(0).expand_as(weights)
     if recipe.centre == "posterior":
-        centre = likeness(lambda some: gaps[some] @ seen.T, pairs, len(seen)) @ seen
+        mixed = seen.T.to(gaps)
+        centre = likeness(lambda some: gaps[some] @ mixed, pairs, len(seen)) @ seen
     prior = checks.number("prior", recipe.prior) * inside(centre)
     for users, positions, mask in rectangles(pairs.user, pairs.n_users):
-        shots = SimplexLogistic(gaps[positions] * mask[..., None], prior[users])
+        shots = SimplexLogistic(gaps[positions].double() * mask[..., None], prior[users])
         weights[users] = best_weights(shots, weights[users], recipe.steps)
     return weights
 

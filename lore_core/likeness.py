@@ -16,8 +16,9 @@ from torch import Tensor
 
 from lore_core.objective import pair_loss
 from lore_core.preferences import Preferences
+from lore_core.sorted_pairs import sums_of_runs
 
-CELLS = 2**14  # margins held at once: far fewer than a world has numbers
+CELLS = 2**16  # margins held at once: far fewer than a world has numbers
 
 
 def likeness(margins: Callable[[Tensor], Tensor], pairs: Preferences, n_seen: int) -> Tensor:
@@ -25,11 +26,13 @@ def likeness(margins: Callable[[Tensor], Tensor], pairs: Preferences, n_seen: in
 
     Args:
         margins: of some pairs, given by their places (b,), under every seen user's reward, (b, N').
+            Losses are taken in their type, and added up in float64.
         pairs: B pairs of N new users; one without pairs is like everybody alike.
         n_seen: N'.
     """
     device = pairs.user.device
     found = torch.zeros(pairs.n_users, n_seen, dtype=torch.float64, device=device)
-    for some in torch.arange(len(pairs), device=device).split(max(1, CELLS // n_seen)):
-        found.index_add_(0, pairs.user[some], -pair_loss(margins(some).double()))
+    for some in pairs.user.argsort(stable=True).split(max(1, CELLS // n_seen)):
+        user, counts = pairs.user[some].unique_consecutive(return_counts=True)
+        found[user] -= sums_of_runs(counts, pair_loss(margins(some)).double())
     return found.softmax(-1)

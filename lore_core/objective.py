@@ -103,6 +103,11 @@ class Objective:
         """B, over which "pair" averages."""
         return len(self.pairs)
 
+    @property
+    def n_users(self) -> int:
+        """N, over which the ridge on logits averages."""
+        return len(self.pairs.counts)
+
     def weights(self, logits: Tensor) -> Tensor:
         """What the logits stand for: weights on the simplex, (N, K)."""
         return logits.softmax(-1)

@@ -13,6 +13,8 @@ from lore_core.recipes import Recipe
 from lore_core.tools.checks import number
 from lore_core.training import EarlyStopping
 
+REMEMBERED = 2**17  # numbers: L-BFGS goes through them twice in each iteration
+
 
 class Parameters(nn.Module):
     """What the descent moves: the basis V (d, K) and the logits l (N, K)."""
@@ -39,7 +41,10 @@ class Run:
         self.parameters = Parameters(basis, logits)
         self.stopping = early_stopping(self.parameters, held_out, objective.recipe)
         self.groups = groups(objective.recipe, self.parameters)
-        self.optimizers = [make_optimizer(objective.recipe, group) for group in self.groups]
+        n_numbers = (len(basis) + objective.n_users) * basis.shape[1]
+        self.optimizers = [
+            make_optimizer(objective.recipe, group, n_numbers) for group in self.groups
+        ]
         self.losses: list[float] = []
         self.over = False
 
@@ -108,8 +113,20 @@ def backward(
     return loss.detach()
 
 
-def make_optimizer(recipe: Recipe, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-    """The torch optimiser that the recipe names."""
+def make_optimizer(
+    recipe: Recipe, parameters: list[nn.Parameter], n_numbers: int
+) -> torch.optim.Optimizer:
+    """The torch optimiser that the recipe names.
+
+    Args:
+        recipe: names it.
+        parameters: what it moves.
+        n_numbers: of basis and logits, those of other processes too.
+    """
     if recipe.optimizer == "lbfgs":
-        return torch.optim.LBFGS(parameters, max_iter=10, line_search_fn="strong_wolfe")
+        # Up to a hundred iterations back: with ten a large fit ends as well, and sooner.
+        history = min(100, max(10, REMEMBERED // n_numbers))
+        return torch.optim.LBFGS(
+            parameters, max_iter=10, history_size=history, line_search_fn="strong_wolfe"
+        )
     return torch.optim.Adam(parameters, lr=number("learning_rate", recipe.learning_rate))

@@ -54,8 +54,8 @@ class Block:
             user=user,
             chosen=chosen,
             rejected=rejected,
-            user_starts=starts(user, n),
-            row_starts=starts(rows, n_rows),
+            user_starts=starts(user.bincount(minlength=n)),
+            row_starts=starts(rows.bincount(minlength=n_rows)),
             places=places.int(),
             place_users=user.repeat(2)[places],
         )
@@ -71,8 +71,7 @@ class Block:
 
     def sums_by_user(self, values: Tensor, table: Tensor) -> Tensor:
         """Σ_b value_b · table_b over the pairs b of each user, (n, K), of a table (b, K)."""
-        columns = torch.arange(len(values), dtype=torch.int32, device=values.device)
-        return sparse(self.user_starts, columns, values, len(values)) @ table
+        return sums(self.user_starts, values, table)
 
     def sums_by_row(self, values: Tensor, table: Tensor) -> Tensor:
         """Σ_b ± value_b · table_u over the pairs b of each response, (M, K), of a table (n, K).
@@ -132,10 +131,21 @@ def cuts(ends: Tensor, size: int) -> list[int]:
     return found[1:]
 
 
-def starts(ids: Tensor, n: int) -> Tensor:
-    """Where each of n ids begins when they are sorted, and where the last one ends, (n + 1,)."""
-    ends = ids.bincount(minlength=n).cumsum(0)
+def starts(counts: Tensor) -> Tensor:
+    """Where each of n runs of so many entries begins, and where the last one ends, (n + 1,)."""
+    ends = counts.cumsum(0)
     return torch.cat([ends.new_zeros(1), ends]).int()
+
+
+def sums_of_runs(counts: Tensor, table: Tensor) -> Tensor:
+    """Sums of runs of so many rows of a table (B, K), one after the other: (n, K)."""
+    return sums(starts(counts), table.new_ones(len(table)), table)
+
+
+def sums(row_starts: Tensor, values: Tensor, table: Tensor) -> Tensor:
+    """Σ_b value_b · table_b over stretches of a table (B, K), which begin at `row_starts`."""
+    columns = torch.arange(len(table), dtype=torch.int32, device=table.device)
+    return sparse(row_starts, columns, values, len(table)) @ table
 
 
 def sparse(row_starts: Tensor, columns: Tensor, values: Tensor, n_columns: int) -> Tensor:

@@ -28,6 +28,7 @@ from lore_core.sorted_pairs import SortedPairs
 
 Part = Callable[[Tensor, Tensor], Tensor]  # of basis and logits, one process' term of a sum
 
+
 @dataclass(frozen=True, eq=False)
 class SharedObjective(Objective):
     """The objective on the pairs of all processes: on each the same number, with its gradient.
@@ -35,12 +36,12 @@ class SharedObjective(Objective):
     Args:
         processes: that share it.
         n_users: N.
-        all_pairs: pairs of all processes.
+        n_pairs: B of all processes.
     """
 
     processes: Processes = Processes()
-    n_users: int = 1
-    all_pairs: int = 1
+    n_users: int = 1  # type: ignore[misc]
+    n_pairs: int = 1  # type: ignore[misc]
 
     @classmethod
     def of(
@@ -72,13 +73,8 @@ class SharedObjective(Objective):
             unit=own.unit,
             processes=processes,
             n_users=sum(users),
-            all_pairs=sum(pairs),
+            n_pairs=sum(pairs),
         )
-
-    @property
-    def n_pairs(self) -> int:
-        """B of all processes."""
-        return self.all_pairs
 
     def __call__(self, basis: Tensor, logits: Tensor, step: int) -> Tensor:
         """The objective of all users; logits are this process' (n, K)."""

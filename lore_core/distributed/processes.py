@@ -65,7 +65,9 @@ class Processes:
         if self.rank > 0:
             return self.together(mine.contiguous(), dist.send, 0)
         others = [mine.new_empty(n, *mine.shape[1:]) for n in lengths[1:]]
-        return torch.cat([mine, *(self.together(t, dist.recv, i + 1) for i, t in enumerate(others))])
+        return torch.cat(
+            [mine, *(self.together(t, dist.recv, i + 1) for i, t in enumerate(others))]
+        )
 
     def together(self, values: Made, do: Callable[..., Any], *arguments: Any) -> Made:
         """The values after something that all processes do; alone there is nothing to do.
@@ -97,7 +99,9 @@ class Processes:
 
 
 @contextmanager
-def started(device: Device = None, seconds: float = 600) -> Iterator[tuple[Processes, torch.device]]:
+def started(
+    device: Device = None, seconds: float = 600
+) -> Iterator[tuple[Processes, torch.device]]:
     """The processes that torchrun started, or this one alone, and the device of this one.
 
     Args:
