@@ -2,7 +2,7 @@
 
     f(V, l)  =  Σ_p f_p(V, l_p)  +  g(V)        over processes p; g are the basis' own penalties
 
-    ∂f/∂V    =  Σ_p ∂f_p/∂V  +  ∂g/∂V           summed over processes, with the loss: d·K + 1 numbers
+    ∂f/∂V    =  Σ_p ∂f_p/∂V  +  ∂g/∂V           d K numbers, sent together with the loss
     ∂f/∂l_p  =  ∂f_p/∂l_p                       stays where it is
 
 Shapes: M responses, d features, K basis rewards, N users of all processes, n of this one.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -40,8 +41,8 @@ class SharedObjective(Objective):
     """
 
     processes: Processes = Processes()
-    n_users: int = 1  # type: ignore[misc]
-    n_pairs: int = 1  # type: ignore[misc]
+    n_users: int = 1
+    n_pairs: int = 1
 
     @classmethod
     def of(
@@ -78,7 +79,7 @@ class SharedObjective(Objective):
 
     def __call__(self, basis: Tensor, logits: Tensor, step: int) -> Tensor:
         """The objective of all users; logits are this process' (n, K)."""
-        return self.whole(lambda V, l: self.part(V, l, step), basis, logits)
+        return self.whole(partial(self.part, step=step), basis, logits)
 
     def nll(self, basis: Tensor, logits: Tensor) -> Tensor:
         """The likelihood of all users' pairs; logits are this process' (n, K)."""
