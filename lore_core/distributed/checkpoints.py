@@ -73,8 +73,8 @@ class Checkpoints(Keeper):
     def show(self, run: Run) -> None:
         """Show losses, on the first process."""
         if self.bar is not None:
-            said = {"loss": run.losses[-1], "validation": (run.validation or [None])[-1]}
-            self.bar.set_postfix({name: loss for name, loss in said.items() if loss})
+            known = {"loss": run.losses, "validation": run.validation}
+            self.bar.set_postfix({kind: losses[-1] for kind, losses in known.items() if losses})
             self.bar.update()
 
     def keep(self, run: Run) -> None:
