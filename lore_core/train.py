@@ -4,6 +4,7 @@ torchrun --nproc_per_node=2 -m lore_core.train --responses FILE --pairs FILE --r
 """
 
 import argparse
+import os
 import signal
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -84,19 +85,17 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 def run(options: argparse.Namespace) -> None:
     """Do what the command line says, as one of the processes that torchrun started."""
-    with started(options.device, options.timeout) as (processes, device):
-        try:
+    try:
+        with started(options.device, options.timeout) as (processes, device):
             fit(options, processes, device)
-        except ValueError as error:  # the same on every process: one of them says it
-            raise error if processes.rank == 0 else SystemExit(1) from error
+    except ValueError as error:  # the same on every process: the first one says it
+        raise error if os.environ.get("RANK", "0") == "0" else SystemExit(1) from error
 
 
 def fit(options: argparse.Namespace, processes: Processes, device: torch.device) -> None:
     """Read, fit, write."""
     given = processes.agreed(lambda: read(options, processes))
-    if processes.rank == 0:
-        made_from = manifest(options, given["recipe"], processes)
-    processes.agreed(lambda: kept.claim(options.out, made_from) if processes.rank == 0 else None)
+    processes.agreed(lambda: claim(options, given["recipe"], processes))
     if not processes.first(kept.is_done(options.out)):
         found = fit_together(
             **given,
@@ -123,7 +122,8 @@ def read(options: argparse.Namespace, processes: Processes) -> dict[str, Any]:
         FileNotFoundError, ValueError: something is missing or does not fit; nothing was written.
     """
     command.needed(options, NEEDED)
-    checks.whole_numbers(1, checkpoint_steps=options.checkpoint_steps)
+    checks.whole_number("checkpoint_steps", options.checkpoint_steps, at_least=1)
+    checks.number("checkpoint_seconds", options.checkpoint_seconds)
     pairs = inputs.preferences(options.pairs, options.users)
     given = {
         "responses": inputs.responses(options.responses),
@@ -145,11 +145,17 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
     return replace(RECIPES[options.recipe], **changes)
 
 
-def manifest(options: argparse.Namespace, recipe: Recipe, processes: Processes) -> dict[str, Any]:
-    """What the answer is made from."""
+def claim(options: argparse.Namespace, recipe: Recipe, processes: Processes) -> None:
+    """See that the folder belongs to this command, on the first process; a new one then does.
+
+    Raises:
+        ValueError: it belongs to something else.
+    """
+    if processes.rank > 0:
+        return
     files = {name: getattr(options, name) for name in ("responses", "pairs", "validation")}
     memory = options.out / ".sums"
-    return {
+    made_from = {
         **{name: path and kept.sums(path, memory) for name, path in files.items()},
         "rank": options.rank,
         "users": options.users,
@@ -157,6 +163,7 @@ def manifest(options: argparse.Namespace, recipe: Recipe, processes: Processes) 
         "recipe": asdict(recipe),
         "processes": processes.count,
     }
+    kept.claim(options.out, made_from)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["lore_core.train"])
+# Dynamo is imported by the first optimiser that is made.
+CONTEXT.set_forkserver_preload(["lore_core.train", "torch._dynamo"])
 
 
 def free_port():

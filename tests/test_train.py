@@ -11,14 +11,17 @@ from functools import partial
 
 import numpy as np
 import processes
+import pyarrow
 import pytest
 import torch
+from pyarrow import parquet
 from safetensors.torch import save_file
 from tqdm import tqdm
 from worlds import normal, random
 
 from lore_core import LowRankReward, Preferences, Recipe, Responses, fit_basis, train
 from lore_core.distributed import checkpoints
+from lore_core.distributed.fit import fit_together
 from lore_core.distributed.inputs import preferences as read_pairs
 from lore_core.distributed.inputs import responses as read_responses
 from lore_core.distributed.objective import SharedObjective, on_rows
@@ -226,6 +229,30 @@ def test_rows_are_shared_where_most_are_compared_and_copied_where_few_are(world)
     torch.testing.assert_close(away.nll(basis, logits), near.nll(basis, logits), rtol=1e-7, atol=0)
 
 
+def test_embeddings_are_read_in_place(world, tmp_path):
+    path = tmp_path / "e.npy"
+    path.write_bytes((world / "e.npy").read_bytes())
+    rows = read_responses(path).embeddings
+    with path.open("r+b") as file:
+        file.seek(-8, os.SEEK_END)
+        file.write(np.float64(77).tobytes())
+    assert rows[-1, -1] == 77 or sys.platform != "linux"
+    rows[0, 0] = 5.0  # nothing that is written to them reaches the file
+    assert read_responses(path).embeddings[0, 0] != 5
+
+
+def test_pairs_in_parquet_are_the_same_pairs(world, tmp_path):
+    pairs = ragged(COUNTS, 1)
+    columns = {name: getattr(pairs, name).numpy() for name in ("user", "chosen", "rejected")}
+    table = pyarrow.table(columns)
+    parquet.write_table(table[:70], tmp_path / "a.parquet")
+    parquet.write_table(table[70:], tmp_path / "b.parquet")
+    found = read_pairs(tmp_path)
+    assert all(torch.equal(getattr(found, name), getattr(pairs, name)) for name in columns)
+    assert found.n_users == N  # one more than the largest id
+    assert len(read_pairs(tmp_path / "a.parquet")) == 70
+
+
 # --- killed, and resumed -------------------------------------------------------------------------
 
 
@@ -293,6 +320,44 @@ def test_one_killed_ends_all_with_a_line_and_the_same_command_resumes(world, who
     assert_resumes(world, tmp_path, whole)
 
 
+class Stopping(checkpoints.Checkpoints):
+    """Keeps every step, and is interrupted after so many."""
+
+    def __init__(self, folder, left):
+        super().__init__(folder, Processes(), 1)
+        self.left = left
+
+    def keep(self, run):
+        super().keep(run)
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "alternating"])
+def test_stopped_after_any_step_of_any_ridge_it_ends_the_same(optimizer, world, tmp_path):
+    pairs, validation = ragged(COUNTS, 1), ragged([3] * N, 2)
+    recipe = Recipe(optimizer=optimizer, steps=6, ridge_basis=(1e-4, 1e-2))
+    responses, expected = one_process(world, recipe=recipe, validation=validation)
+
+    def fit(left):
+        keeper = Stopping(tmp_path, left)
+        arguments = responses, pairs, K, recipe, 0, Processes(), torch.device("cpu"), keeper
+        return fit_together(*arguments, validation=validation)
+
+    stops, found = 0, None
+    while found is None:
+        try:
+            found = fit(left=1)
+        except KeyboardInterrupt:
+            stops += 1
+    assert stops > 4
+    assert found.losses == pytest.approx(expected.losses, rel=SAME)
+    assert found.validation == pytest.approx(expected.validation, rel=SAME)
+    assert found.ridge_basis == expected.ridge_basis
+    torch.testing.assert_close(found.reward.basis, expected.reward.basis, rtol=SAME, atol=SAME)
+
+
 def test_a_finished_run_is_not_run_again(world, whole):
     before = (whole / "out/fit.json").stat().st_mtime_ns
     assert run(2, world, whole, *LONG) == [0, 0]
@@ -305,6 +370,18 @@ def test_another_command_in_the_same_folder_is_refused(world, whole):
     assert "belongs to processes 2, here 3; give another --out" in errors(whole, 3)
     assert run(2, world, whole, *LONG, "--seed", 1) == [1, 1]
     assert "belongs to seed 0, here 1" in errors(whole, 2)
+
+
+def test_a_checkpoint_that_is_damaged_is_said_to_be(world, tmp_path):
+    arguments = words(world, tmp_path / "out", *LONG)
+    running = processes.start(1, tmp_path / "said", processes.command, arguments)
+    wait_for_checkpoint(tmp_path / "out")
+    running[0].kill()
+    running[0].join()
+    for part in tmp_path.glob("out/checkpoint/*/step-*/part-0.safetensors"):
+        part.write_bytes(part.read_bytes()[:-1])
+    assert run(1, world, tmp_path, *LONG) == [1]
+    assert "part-0.safetensors is not a saved part of a run" in errors(tmp_path, 1)
 
 
 def test_a_tree_comes_back_as_it_was():
@@ -331,6 +408,7 @@ BAD = {
     "no embeddings": (("--responses", __file__), "is no safetensors file with embeddings"),
     "a recipe": (("--temperature", 0), "temperature is 0.0, expected a number above 0"),
     "no interval": (("--checkpoint-steps", 0), "checkpoint_steps is 0"),
+    "no device": (("--device", "cuda:99"), "asked for cuda:99, but torch cannot compute there"),
 }
 
 

@@ -19,7 +19,7 @@ from lore_core.descent import Keeper
 from lore_core.distributed.processes import Processes
 from lore_core.distributed.trees import put_together, taken_apart
 from lore_core.run import Run
-from lore_core.tools import checksums, tensor_files
+from lore_core.tools import checks, checksums, tensor_files
 
 KIND = "part of a run"
 LATEST = "latest.json"
@@ -33,13 +33,16 @@ class Checkpoints(Keeper):
         processes: that share it.
         steps, seconds: a checkpoint is due after so many optimiser steps, or so many seconds,
             whichever comes first.
+
+    Raises:
+        ValueError: steps or seconds are out of range.
     """
 
     def __init__(self, folder: Path, processes: Processes, steps: int = 10, seconds: float = 300):
         self.folder = folder
         self.processes = processes
-        self.steps = steps
-        self.seconds = seconds
+        self.steps = checks.whole_number("steps", steps, at_least=1)
+        self.seconds = checks.number("seconds", seconds)
         self.last_step, self.last_time = 0, time.monotonic()
         self.bar: tqdm | None = None
 

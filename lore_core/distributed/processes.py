@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
-from lore_core.tools import command, devices
+from lore_core.tools import checks, command, devices
 from lore_core.tools.devices import Device
 
 Made = TypeVar("Made")
@@ -99,24 +99,35 @@ class Processes:
 
 
 @contextmanager
-def started(
-    device: Device = None, seconds: float = 600
-) -> Iterator[tuple[Processes, torch.device]]:
+def started(device: Device, seconds: float) -> Iterator[tuple[Processes, torch.device]]:
     """The processes that torchrun started, or this one alone, and the device of this one.
 
     Args:
         device: "cpu" or "cuda"; default each process its own GPU if there are any.
         seconds: after which a process that does not answer counts as lost.
+
+    Raises:
+        ValueError: there is no such device, or the time is not above 0.
     """
+    limit = timedelta(seconds=checks.number("timeout", seconds, above=True))
+    own = own_device(device)
     count = int(os.environ.get("WORLD_SIZE", 1))
-    found = devices.pick(device)
-    if found.type == "cuda" and found.index is None:
-        found = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
-        torch.cuda.set_device(found)
     if count == 1:
-        yield Processes(), found
+        yield Processes(), own
         return
-    backend = "nccl" if found.type == "cuda" else "gloo"
-    dist.init_process_group(backend, timeout=timedelta(seconds=seconds))
-    yield Processes(dist.get_rank(), count), found
+    dist.init_process_group("nccl" if own.type == "cuda" else "gloo", timeout=limit)
+    yield Processes(dist.get_rank(), count), own
     dist.destroy_process_group()
+
+
+def own_device(device: Device) -> torch.device:
+    """The device of this process; of several GPUs each process of a machine takes its own."""
+    try:
+        found = devices.pick(device)
+        if found.type == "cuda" and found.index is None:
+            found = devices.pick(f"cuda:{os.environ.get('LOCAL_RANK', 0)}")
+    except RuntimeError as error:
+        raise ValueError(str(error)) from error
+    if found.type == "cuda":
+        torch.cuda.set_device(found)
+    return found
