@@ -52,11 +52,14 @@ def command(arguments):
     train.main([str(word) for word in arguments])
 
 
-def ended(processes, seconds=100):
+def ended(processes, seconds=60):
     """Wait for all; their exit codes."""
     for process in processes:
         process.join(seconds)
-        assert process.exitcode is not None, "it hangs"
+    hang = [process for process in processes if process.exitcode is None]
+    for process in hang:
+        process.kill()
+    assert not hang, "some hang"
     return [process.exitcode for process in processes]
 
 
