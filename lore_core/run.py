@@ -13,7 +13,7 @@ from lore_core.recipes import Recipe
 from lore_core.tools.checks import number
 from lore_core.training import EarlyStopping
 
-REMEMBERED = 2**17  # numbers: L-BFGS goes through them twice in each iteration
+REMEMBERED = 2**22  # numbers: bounds the memory of L-BFGS, and the time of its iterations
 
 
 class Parameters(nn.Module):
@@ -124,7 +124,7 @@ def make_optimizer(
         n_numbers: of basis and logits, those of other processes too.
     """
     if recipe.optimizer == "lbfgs":
-        # Up to a hundred iterations back: with ten a large fit ends as well, and sooner.
+        # A hundred iterations, as torch has it; fewer of a large fit, for which ten do as well.
         history = min(100, max(10, REMEMBERED // n_numbers))
         return torch.optim.LBFGS(
             parameters, max_iter=10, history_size=history, line_search_fn="strong_wolfe"
