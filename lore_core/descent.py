@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lore_core.objective import Objective
 from lore_core.recipes import Recipe
-from lore_core.tools.checks import number
-from lore_core.training import EarlyStopping, finite, train
-
-REMEMBERED = 2**22  # numbers: bounds the memory of L-BFGS, and the time of its iterations
-
-
-class Parameters(nn.Module):
-    """What the descent moves: the basis V (d, K) and the logits l (N, K)."""
-
-    def __init__(self, basis: Tensor, logits: Tensor):
-        super().__init__()
-        self.basis = nn.Parameter(basis.detach().clone())
-        self.logits = nn.Parameter(logits.detach().clone())
+from lore_core.run import Parameters, Run
+from lore_core.training import finite, train
 
 
 class Descent(NamedTuple):
@@ -49,8 +36,25 @@ class Descent(NamedTuple):
         return mine < others * (1 - tolerance)
 
 
+class Keeper:
+    """Looks on at descents. This one does nothing; others keep checkpoints."""
+
+    def begin(self, run: Run) -> None:
+        """Before the first step; may load an earlier state of the same run."""
+
+    def go_on(self, run: Run) -> None:
+        """After each step but the last."""
+
+    def end(self, run: Run) -> None:
+        """After the last step."""
+
+
 def best_descent(
-    objective: Objective, held_out: Objective | None, basis: Tensor, logits: Tensor
+    objective: Objective,
+    held_out: Objective | None,
+    basis: Tensor,
+    logits: Tensor,
+    keeper: Keeper | None = None,
 ) -> Descent:
     """Descend with the recipe's first ridge, then with stronger ones while validation improves.
 
@@ -58,13 +62,13 @@ def best_descent(
     ridge alone.
 
     Args:
-        objective, held_out, basis, logits: as in `descend`.
+        objective, held_out, basis, logits, keeper: as in `descend`.
     """
     recipe = objective.recipe
-    best = descend(objective, held_out, basis, logits)
+    best = descend(objective, held_out, basis, logits, keeper)
     for ridge in recipe.ridges[1:] if held_out else ():
         stronger = replace(objective, recipe=replace(recipe, ridge_basis=ridge))
-        found = descend(stronger, held_out, basis, logits)
+        found = descend(stronger, held_out, basis, logits, keeper)
         if not found.is_better(best, recipe.tolerance):
             break
         best = found
@@ -72,7 +76,11 @@ def best_descent(
 
 
 def descend(
-    objective: Objective, held_out: Objective | None, basis: Tensor, logits: Tensor
+    objective: Objective,
+    held_out: Objective | None,
+    basis: Tensor,
+    logits: Tensor,
+    keeper: Keeper | None = None,
 ) -> Descent:
     """Run the recipe's optimiser on the objective, early stopping on the held-out one.
 
@@ -80,83 +88,32 @@ def descend(
         objective: of the training pairs.
         held_out: of the validation pairs, or None.
         basis, logits: where to start.
+        keeper: looks on, or None.
     """
-    recipe = objective.recipe
-    parameters = Parameters(basis, logits)
-    stopping = early_stopping(parameters, held_out, recipe)
-    remedy = remedies(recipe)
+    run, keeper = Run(objective, held_out, basis, logits), keeper or Keeper()
+    keeper.begin(run)
+    if not run.over:
+        go_down(run, keeper)
+    return Descent(run.parameters, run.losses, run.validation, objective.recipe.ridges[0])
+
+
+def go_down(run: Run, keeper: Keeper) -> None:
+    """Take the steps that are left."""
+    recipe, remedy = run.objective.recipe, remedies(run.objective.recipe)
     losses = train(
-        stepper(objective, parameters),
+        run.take_step,
         recipe.steps,
         remedy,
-        stopping,
+        run.stopping,
         settled=lambda losses: settled(losses, recipe),
+        losses=run.losses,
+        go_on=lambda: keeper.go_on(run),
     )
     with torch.no_grad():
-        last = objective(parameters.basis, parameters.logits, len(losses) - 1)
+        last = run.objective(run.parameters.basis, run.parameters.logits, len(losses) - 1)
     losses.append(finite(float(last), len(losses), remedy))
-    return Descent(
-        parameters=parameters,
-        losses=losses,
-        validation=stopping.losses if stopping else [],
-        ridge_basis=recipe.ridges[0],
-    )
-
-
-def early_stopping(
-    parameters: Parameters, held_out: Objective | None, recipe: Recipe
-) -> EarlyStopping | None:
-    """Early stopping as the recipe asks for it, where `fit` found pairs to hold out."""
-    if held_out is None:
-        return None
-
-    @torch.no_grad()
-    def validate() -> float:
-        return float(held_out.nll(parameters.basis, parameters.logits))
-
-    return EarlyStopping(parameters, validate, recipe.patience, recipe.tolerance)
-
-
-def stepper(objective: Objective, parameters: Parameters) -> Callable[[int], float]:
-    """A function from step number to loss that moves the parameters one optimiser step on."""
-    recipe = objective.recipe
-    groups: list[list[nn.Parameter]] = [[parameters.basis, parameters.logits]]
-    if recipe.optimizer == "alternating":  # first l with V fixed, then V with the new l fixed
-        groups = [[parameters.logits], [parameters.basis]]
-    optimizers = [make_optimizer(recipe, group) for group in groups]
-
-    def take_step(step: int) -> float:
-        losses = []
-        for optimizer, group in zip(optimizers, groups, strict=True):
-            closure = partial(backward, objective, parameters, group, step)
-            losses.append(optimizer.step(closure))  # type: ignore[arg-type]
-        return float(losses[0])  # the loss before anything moved
-
-    return take_step
-
-
-def backward(
-    objective: Objective, parameters: Parameters, group: list[nn.Parameter], step: int
-) -> Tensor:
-    """The loss, and its gradient into a group of parameters: what optimisers call a closure."""
-    loss = objective(parameters.basis, parameters.logits, step)
-    for tensor, gradient in zip(group, torch.autograd.grad(loss, group), strict=True):
-        tensor.grad = gradient
-    return loss.detach()
-
-
-def make_optimizer(recipe: Recipe, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-    """The torch optimiser that the recipe names."""
-    if recipe.optimizer == "lbfgs":
-        # A hundred iterations, as torch has it; fewer of a large fit, for which ten do as well.
-        history = REMEMBERED // sum(tensor.numel() for tensor in parameters)
-        return torch.optim.LBFGS(
-            parameters,
-            max_iter=10,
-            history_size=min(100, max(10, history)),
-            line_search_fn="strong_wolfe",
-        )
-    return torch.optim.Adam(parameters, lr=number("learning_rate", recipe.learning_rate))
+    run.over = True
+    keeper.end(run)
 
 
 def remedies(recipe: Recipe) -> str:

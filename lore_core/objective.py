@@ -95,22 +95,40 @@ class Objective:
         """How much each pair of a user counts, (N,): the factors of `average`."""
         counts = self.pairs.counts
         if self.recipe.average == "pair":
-            counts = torch.full_like(counts, len(self.pairs))
+            counts = torch.full_like(counts, self.n_pairs)
         return counts.clamp_min(1).double().reciprocal()
+
+    @property
+    def n_pairs(self) -> int:
+        """B, over which "pair" averages."""
+        return len(self.pairs)
+
+    @property
+    def n_users(self) -> int:
+        """N, over which the ridge on logits averages."""
+        return len(self.pairs.counts)
 
     def weights(self, logits: Tensor) -> Tensor:
         """What the logits stand for: weights on the simplex, (N, K)."""
         return logits.softmax(-1)
 
     def penalty(self, basis: Tensor, logits: Tensor, step: int) -> Tensor:
-        """Ridge on basis and logits, and the anchor; of several ridges on the basis the first."""
+        """Ridge on basis and logits, and the anchor."""
+        ridge = self.recipe.ridge_logits * logits.square().sum(-1).mean()
+        return self.basis_penalty(basis, step) + ridge
+
+    def basis_penalty(self, basis: Tensor, step: int) -> Tensor:
+        """Ridge on the basis (of several the first), and the anchor."""
         recipe = self.recipe
         ridge = recipe.ridges[0] * basis.square().sum()
-        ridge = ridge + recipe.ridge_logits * logits.square().sum(-1).mean()
         if recipe.anchor == 0 or self.reference is None:
             return ridge
         cosine = F.cosine_similarity(basis, self.reference.view(-1, 1), dim=0)
         return ridge + recipe.anchor_at(step) * (1 - cosine).mean()
+
+    def vector(self, gradient: Tensor) -> Tensor:
+        """A gradient as an optimiser is to have it; whoever shares users among processes says."""
+        return gradient
 
 
 def in_unit(rows: Tensor, scale: float, own: bool) -> tuple[Tensor, float]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from typing import Any
 
 from torch import nn
 from tqdm import tqdm
+
+STATE = "losses", "best", "best_step", "kept"  # what early stopping remembers
 
 
 class EarlyStopping:
@@ -61,6 +64,15 @@ class EarlyStopping:
         if self.kept is not None:
             self.model.load_state_dict(self.kept)
 
+    def state_dict(self) -> dict[str, Any]:
+        """What `load_state_dict` needs to go on from here."""
+        return {name: getattr(self, name) for name in STATE}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from where `state_dict` was called."""
+        for name in STATE:
+            setattr(self, name, state[name])
+
 
 def train(
     take_step: Callable[[int], float],
@@ -69,6 +81,8 @@ def train(
     stopping: EarlyStopping | None = None,
     settled: Callable[[list[float]], bool] = lambda losses: False,
     name: str | None = None,
+    losses: list[float] | None = None,
+    go_on: Callable[[], None] = lambda: None,
 ) -> list[float]:
     """Take steps until they are done, validation says stop, or the loss has settled.
 
@@ -79,6 +93,8 @@ def train(
         stopping: early stopping; the best parameters are restored at the end.
         settled: whether the losses so far say that nothing more will come.
         name: of a progress bar; None shows none.
+        losses: of the steps that were taken before; default none. New ones are appended.
+        go_on: called after each step that is not the last.
 
     Returns:
         The losses.
@@ -86,13 +102,15 @@ def train(
     Raises:
         ValueError: a loss is not finite.
     """
-    losses: list[float] = []
-    for step in tqdm(range(steps), desc=name, leave=False) if name else range(steps):
+    losses = [] if losses is None else losses
+    left = range(len(losses), steps)
+    for step in tqdm(left, desc=name, leave=False) if name else left:
         losses.append(finite(take_step(step), step, remedy))
         if stopping is not None and stopping.is_over(step):
             break
         if settled(losses):
             break
+        go_on()
     if stopping is not None:
         stopping.restore()
     return losses

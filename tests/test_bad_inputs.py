@@ -38,6 +38,11 @@ from lore_core.evaluation import (
     style_history,
     style_study,
 )
+from lore_core.distributed import inputs, kept
+from lore_core.distributed.checkpoints import Checkpoints
+from lore_core.distributed.processes import Processes, own_device, started
+from lore_core.distributed.sharding import shards
+from lore_core.evaluation import asking, calibration, question_rows, style_history, style_study
 from lore_core.evaluation.alignment import alignment
 from lore_core.evaluation.benchmark import Benchmark
 from lore_core.evaluation.bootstrap import bootstrap, lead, share
@@ -2042,4 +2047,29 @@ NO_ADAPTING = {
 @pytest.mark.parametrize(("call", "message"), NO_ADAPTING.values(), ids=NO_ADAPTING)
 def test_wrong_ways_to_adapt_many_are_refused(call, message):
     pytest.importorskip("pyarrow")
+
+
+FOLDER = Path(__file__).parent
+TWO_USERS = Preferences([0, 1], [0, 1], [1, 0], 2)
+NO_SHARING = {
+    "more processes than users": (
+        lambda: shards(TWO_USERS.counts, 3),
+        "3 processes for 2 users; start at most 2",
+    ),
+    "no time": (lambda: started("cpu", 0).__enter__(), "timeout is 0, expected a number above 0"),
+    "no such device": (lambda: own_device("abacus"), "asked for abacus, but torch cannot"),
+    "no table of embeddings": (
+        lambda: inputs.responses(FOLDER / "trial.yaml"),
+        "is no safetensors file with embeddings",
+    ),
+    "no array": (lambda: inputs.array(FOLDER / "trial.yaml"), "is no table of embeddings"),
+    "no Parquet": (lambda: inputs.preferences(FOLDER), r"has no \*.parquet"),
+    "a checkpoint after no steps": (lambda: Checkpoints(FOLDER, Processes(), 0), "steps is 0"),
+    "a checkpoint before": (lambda: Checkpoints(FOLDER, Processes(), 1, -1), "seconds is -1"),
+    "a folder of something else": (lambda: kept.claim(FOLDER, {}), "holds something else already"),
+}
+
+
+@pytest.mark.parametrize(("call", "message"), NO_SHARING.values(), ids=NO_SHARING)
+def test_wrong_ways_to_share_a_fit_are_refused(call, message):
     test_it_is_refused_and_said_what_was_expected(call, message)

@@ -22,6 +22,7 @@ NAME = re.compile(r'"([\w-]+)["./]')  # "alpaca_eval.safetensors", or its first 
 DOORS = {
     "lore_core",
     "lore_core.embed",
+    "lore_core.train",
     "lore_core.__main__",
     "lore_core.adapt.__main__",
     "lore_core.proper.__main__",

@@ -1,0 +1,108 @@
+"""`fit_basis` on several processes: the same start, steps and stopping, so the same answer.
+
+Shapes: M responses, d features, K basis rewards, N users, B pairs.
+"""
+
+from __future__ import annotations
+
+import time
+
+import torch
+from torch import Tensor
+
+from lore_core import fit
+from lore_core.descent import Keeper, best_descent
+from lore_core.distributed.objective import SharedObjective
+from lore_core.distributed.processes import Processes
+from lore_core.distributed.sharding import of_shard, shards
+from lore_core.fit import Fit, finish
+from lore_core.initial import initial_values
+from lore_core.objective import Objective
+from lore_core.preferences import Preferences
+from lore_core.recipes import Recipe
+from lore_core.reference import unit_column
+from lore_core.responses import Responses
+from lore_core.scale import training_unit
+from lore_core.tools import checks
+
+
+def fit_together(
+    responses: Responses,
+    preferences: Preferences,
+    rank: int,
+    recipe: Recipe,
+    seed: int,
+    processes: Processes,
+    device: torch.device,
+    keeper: Keeper | None = None,
+    *,
+    validation: Preferences | None = None,
+    reference: Tensor | None = None,
+) -> Fit | None:
+    """Fit the shared basis V and every seen user's weights jointly. Every process has to call it.
+
+    Args:
+        responses, preferences, rank, recipe, seed, validation, reference: as of `fit_basis`, the
+            same on every process.
+        processes: that share the users.
+        device: of this process.
+        keeper: of checkpoints.
+
+    Returns:
+        On the first process what `fit_basis` returns, on the others None.
+
+    Raises:
+        ValueError: as `fit_basis`, or there are more processes than users.
+        RuntimeError: a process was lost.
+    """
+    began = time.perf_counter()
+    reference = None if reference is None else unit_column(reference)
+    check(responses, preferences, rank, recipe, seed, processes, validation, reference)
+    cut = shards(preferences.counts, processes.count)
+    mine = cut[processes.rank]
+    scale = processes.first(training_unit(responses, preferences, recipe))
+    shapes = (responses.embeddings.shape[1], rank), (preferences.n_users, rank)
+    basis, logits = initial_values(None, *shapes, recipe, scale, seed)
+
+    def objective(pairs: Preferences) -> Objective:
+        own = of_shard(pairs, mine)
+        return SharedObjective.of(responses, own, recipe, scale, reference, processes).to(device)
+
+    train = objective(preferences)
+    looks = validation is not None and len(validation) > 0 and recipe.patience is not None
+    held_out = objective(validation) if looks and validation is not None else None
+    found = best_descent(
+        train,
+        held_out,
+        (basis * scale).to(train.embeddings),
+        logits[mine].to(train.embeddings),
+        keeper,
+    )
+    lengths = [shard.stop - shard.start for shard in cut]
+    logits = processes.joined(found.parameters.logits.detach(), lengths)
+    if processes.rank > 0:
+        return None
+    basis = found.parameters.basis.detach() / scale
+    return Fit(
+        reward=finish(basis, logits, preferences.counts.to(device), recipe).to("cpu"),
+        losses=found.losses,
+        seconds=time.perf_counter() - began,
+        ridge_basis=found.ridge_basis,
+        validation=found.validation,
+    )
+
+
+def check(
+    responses: Responses,
+    preferences: Preferences,
+    rank: int,
+    recipe: Recipe,
+    seed: int,
+    processes: Processes,
+    validation: Preferences | None = None,
+    reference: Tensor | None = None,
+) -> None:
+    """Say what is wrong with the arguments of `fit_together` before any work is done."""
+    fit.check(responses, preferences, rank, recipe, validation, reference)
+    checks.whole_number("seed", seed, at_least=0)
+    shards(preferences.counts, processes.count)

@@ -1,0 +1,100 @@
+"""Files that processes of one machine share: mapped into memory, where the format allows it.
+
+Shapes: M responses, d features, B pairs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from lore_core.preferences import Preferences
+from lore_core.responses import Responses
+from lore_core.tools import checks, extra
+
+IDS = "user", "chosen", "rejected"
+
+
+def responses(path: Path) -> Responses:
+    """Responses whose embeddings are pages of a file, which its readers share.
+
+    Args:
+        path: (M, d) floats as .npy, or the tensor `embeddings` of a .safetensors file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it holds something else.
+    """
+    rows = array(path) if path.suffix == ".npy" else tensors(path, ("embeddings",))["embeddings"]
+    return Responses(rows, torch.zeros(len(rows), dtype=torch.long))
+
+
+def preferences(path: Path, n_users: int | None = None) -> Preferences:
+    """Pairs from a file or a folder.
+
+    Args:
+        path: the tensors `user`, `chosen` and `rejected` of a .safetensors file, which is mapped;
+            or columns of these names of a Parquet file, or of all *.parquet in a folder, by name.
+        n_users: N; default the largest user id and one.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it holds something else, or ids out of range.
+    """
+    safe = path.suffix == ".safetensors"
+    ids = tensors(path, IDS) if safe else columns(path)
+    user = checks.index_vector("user", ids["user"])
+    largest = int(user.max()) if len(user) else 0
+    return Preferences(user, ids["chosen"], ids["rejected"], n_users or largest + 1)
+
+
+def array(path: Path) -> Tensor:
+    """An array in a .npy file, mapped; nothing that is written to it reaches the file."""
+    try:
+        return torch.from_numpy(np.load(there(path), mmap_mode="c"))
+    except (ValueError, TypeError, EOFError) as error:
+        raise ValueError(f"{path} is no table of embeddings ({error})") from error
+
+
+def tensors(path: Path, names: tuple[str, ...]) -> dict[str, Tensor]:
+    """Some tensors of a .safetensors file, mapped."""
+    try:
+        with safe_open(there(path), framework="pt") as file:
+            return {name: file.get_tensor(name) for name in names}
+    except SafetensorError as error:
+        raise ValueError(
+            f"{path} is no safetensors file with {', '.join(names)} ({error})"
+        ) from error
+
+
+def columns(path: Path) -> dict[str, Tensor]:
+    """User, chosen and rejected of a Parquet file, or of all in a folder."""
+    parquet = extra.needed("pyarrow.parquet", "reading Parquet")
+    files = sorted(path.glob("*.parquet")) if path.is_dir() else [there(path)]
+    if not files:
+        raise ValueError(f"{path} has no *.parquet")
+    try:
+        tables = [parquet.read_table(file, columns=list(IDS)) for file in files]
+        return {
+            name: torch.cat([torch.tensor(table[name].to_numpy()) for table in tables])
+            for name in IDS
+        }
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(
+            f"{path} is no Parquet with whole numbers user, chosen and rejected ({error})"
+        ) from error
+
+
+def there(path: Path) -> Path:
+    """The path itself.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist")
+    return path

@@ -1,0 +1,74 @@
+"""The folder of a fit: what it is made from, and what came out.
+
+manifest.json         files with their SHA-256, rank, seed, recipe, processes; written first
+checkpoint/           how far it is; removed at the end
+reward.safetensors    what LowRankReward.load reads
+fit.json              losses, validation losses, the chosen ridge, seconds; written last
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from lore_core.fit import Fit
+from lore_core.tools import checksums
+
+MANIFEST, CHECKPOINT, REWARD, FIT = "manifest.json", "checkpoint", "reward.safetensors", "fit.json"
+
+
+def claim(folder: Path, said: dict[str, Any]) -> None:
+    """Write what a new folder belongs to, or see that it is what is said.
+
+    Raises:
+        ValueError: it belongs to something else.
+    """
+    said = json.loads(json.dumps(said))
+    if not (folder / MANIFEST).is_file():
+        if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
+            raise ValueError(f"{folder} holds something else already; give another --out")
+        checksums.write(folder / MANIFEST, json.dumps(said, indent=1).encode())
+        return
+    before = json.loads((folder / MANIFEST).read_bytes())
+    differ = [key for key in {**before, **said} if before.get(key) != said.get(key)]
+    if differ:
+        raise ValueError(
+            f"{folder} belongs to {differ[0]} {before.get(differ[0])}, here {said.get(differ[0])}; "
+            "give another --out, or go on with what it belongs to"
+        )
+
+
+def sums(path: Path, memory: Path) -> dict[str, str]:
+    """SHA-256 of a file, or of the Parquet files of a folder, by name."""
+    files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+    return {file.name: checksums.of_file(file, memory) for file in files}
+
+
+def is_done(folder: Path) -> bool:
+    """Whether the fit has ended."""
+    return (folder / FIT).is_file()
+
+
+def write(folder: Path, fit: Fit) -> None:
+    """Write what came out, and remove the checkpoint."""
+    fit.reward.save(folder / REWARD)
+    said = {
+        "losses": fit.losses,
+        "validation": fit.validation,
+        "ridge_basis": fit.ridge_basis,
+        "seconds": fit.seconds,
+        "reward": checksums.sha256((folder / REWARD).read_bytes()),
+    }
+    checksums.write(folder / FIT, json.dumps(said, indent=1).encode())
+    shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
+
+
+def summary(folder: Path) -> str:
+    """What came out, for a reader of the terminal."""
+    said = json.loads((folder / FIT).read_bytes())
+    return (
+        f"{folder / REWARD}: loss {said['losses'][-1]:.6f} after {len(said['losses']) - 1} steps, "
+        f"ridge {said['ridge_basis']:g}, {said['seconds']:.1f} s"
+    )

@@ -1,0 +1,132 @@
+"""A descent on its way: parameters, optimisers, losses, early stopping."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lore_core.objective import Objective
+from lore_core.recipes import Recipe
+from lore_core.tools.checks import number
+from lore_core.training import EarlyStopping
+
+REMEMBERED = 2**22  # numbers: bounds the memory of L-BFGS, and the time of its iterations
+
+
+class Parameters(nn.Module):
+    """What the descent moves: the basis V (d, K) and the logits l (N, K)."""
+
+    def __init__(self, basis: Tensor, logits: Tensor):
+        super().__init__()
+        self.basis = nn.Parameter(basis.detach().clone())
+        self.logits = nn.Parameter(logits.detach().clone())
+
+
+class Run:
+    """A descent on its way, and all that it needs to go on from there another time.
+
+    Args:
+        objective: of the training pairs.
+        held_out: of the validation pairs, or None.
+        basis, logits: where to start.
+    """
+
+    def __init__(
+        self, objective: Objective, held_out: Objective | None, basis: Tensor, logits: Tensor
+    ):
+        self.objective = objective
+        self.parameters = Parameters(basis, logits)
+        self.stopping = early_stopping(self.parameters, held_out, objective.recipe)
+        self.groups = groups(objective.recipe, self.parameters)
+        n_numbers = (len(basis) + objective.n_users) * basis.shape[1]
+        self.optimizers = [
+            make_optimizer(objective.recipe, group, n_numbers) for group in self.groups
+        ]
+        self.losses: list[float] = []
+        self.over = False
+
+    @property
+    def validation(self) -> list[float]:
+        """The validation loss after each step; none without validation pairs."""
+        return self.stopping.losses if self.stopping else []
+
+    def take_step(self, step: int) -> float:
+        """Move the parameters one optimiser step on; the loss before."""
+        losses = []
+        for optimizer, group in zip(self.optimizers, self.groups, strict=True):
+            closure = partial(backward, self.objective, self.parameters, group, step)
+            losses.append(optimizer.step(closure))  # type: ignore[arg-type]
+        return float(losses[0])  # the loss before anything moved
+
+    def state_dict(self) -> dict[str, Any]:
+        """What `load_state_dict` needs to go on from here; of a run that is over, how it ended."""
+        optimizers = [] if self.over else [each.state_dict()["state"] for each in self.optimizers]
+        return {
+            "parameters": dict(self.parameters.state_dict()),
+            "optimizers": optimizers,
+            "stopping": self.stopping and self.stopping.state_dict(),
+            "losses": self.losses,
+            "over": self.over,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from where `state_dict` was called."""
+        self.parameters.load_state_dict(state["parameters"])
+        for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=False):
+            optimizer.load_state_dict({**optimizer.state_dict(), "state": kept})
+        if self.stopping:
+            self.stopping.load_state_dict(state["stopping"])
+        self.losses, self.over = state["losses"], state["over"]
+
+
+def early_stopping(
+    parameters: Parameters, held_out: Objective | None, recipe: Recipe
+) -> EarlyStopping | None:
+    """Early stopping as the recipe asks for it, where `fit` found pairs to hold out."""
+    if held_out is None:
+        return None
+
+    @torch.no_grad()
+    def validate() -> float:
+        return float(held_out.nll(parameters.basis, parameters.logits))
+
+    return EarlyStopping(parameters, validate, recipe.patience, recipe.tolerance)
+
+
+def groups(recipe: Recipe, parameters: Parameters) -> list[list[nn.Parameter]]:
+    """What moves together, one group after the other in each step."""
+    if recipe.optimizer == "alternating":  # first l with V fixed, then V with the new l fixed
+        return [[parameters.logits], [parameters.basis]]
+    return [[parameters.basis, parameters.logits]]
+
+
+def backward(
+    objective: Objective, parameters: Parameters, group: list[nn.Parameter], step: int
+) -> Tensor:
+    """The loss, and its gradient into a group of parameters: what optimisers call a closure."""
+    loss = objective(parameters.basis, parameters.logits, step)
+    for tensor, gradient in zip(group, torch.autograd.grad(loss, group), strict=True):
+        tensor.grad = objective.vector(gradient)
+    return loss.detach()
+
+
+def make_optimizer(
+    recipe: Recipe, parameters: list[nn.Parameter], n_numbers: int
+) -> torch.optim.Optimizer:
+    """The torch optimiser that the recipe names.
+
+    Args:
+        recipe: names it.
+        parameters: what it moves.
+        n_numbers: of basis and logits, those of other processes too.
+    """
+    if recipe.optimizer == "lbfgs":
+        # A hundred iterations, as torch has it; fewer of a large fit, for which ten do as well.
+        history = min(100, max(10, REMEMBERED // n_numbers))
+        return torch.optim.LBFGS(
+            parameters, max_iter=10, history_size=history, line_search_fn="strong_wolfe"
+        )
+    return torch.optim.Adam(parameters, lr=number("learning_rate", recipe.learning_rate))
