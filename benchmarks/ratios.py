@@ -17,12 +17,12 @@ from torch import Tensor
 from benchmarks import clock, worlds
 from benchmarks.published import Training, differences
 from lore_core import LowRankReward, Recipe, accuracy, fit_basis, fit_weights
-from lore_core.descent import Parameters
 from lore_core.evaluation.study import SEEN, UNSEEN, Study
 from lore_core.fit import Fit
 from lore_core.objective import Objective
 from lore_core.preferences import Preferences
 from lore_core.recipes import PAPER, PAPER_FEW_SHOT
+from lore_core.run import Parameters
 from lore_core.scale import training_unit
 
 COUNTS = (1, 2, 5, 9, 20, 50)  # pairs of new users, as in Figure 2

@@ -30,6 +30,10 @@ from lore_core.datasets import download
 from lore_core.decisions import laplace, posterior, questions
 from lore_core.decisions.best_of_n import best_of_n
 from lore_core.decisions.cloud import Cloud
+from lore_core.distributed import inputs, kept
+from lore_core.distributed.checkpoints import Checkpoints
+from lore_core.distributed.processes import Processes, own_device, started
+from lore_core.distributed.sharding import shards
 from lore_core.evaluation import (
     asking,
     calibration,
@@ -38,11 +42,6 @@ from lore_core.evaluation import (
     style_history,
     style_study,
 )
-from lore_core.distributed import inputs, kept
-from lore_core.distributed.checkpoints import Checkpoints
-from lore_core.distributed.processes import Processes, own_device, started
-from lore_core.distributed.sharding import shards
-from lore_core.evaluation import asking, calibration, question_rows, style_history, style_study
 from lore_core.evaluation.alignment import alignment
 from lore_core.evaluation.benchmark import Benchmark
 from lore_core.evaluation.bootstrap import bootstrap, lead, share
