@@ -239,25 +239,30 @@ def test_four_blocks_score_seen_users_with_their_weights_and_unseen_users_with_t
 
 
 class Largest(TorchDispatchMode):
-    """Remembers the largest tensor that any operation made, forwards or backwards."""
+    """Remembers the most numbers that any operation's tensor stores, forwards or backwards."""
 
     size = 0
 
     def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
         out = operation(*args, **(kwargs or {}))
-        made = [leaf.numel() for leaf in tree_flatten(out)[0] if isinstance(leaf, torch.Tensor)]
-        self.size = max([self.size, *made])
+        made = [leaf for leaf in tree_flatten(out)[0] if isinstance(leaf, torch.Tensor)]
+        self.size = max([self.size, *map(stored, made)])
         return out
+
+
+def stored(tensor):
+    """A sparse tensor stores what is not zero."""
+    return tensor.values().numel() if tensor.layout == torch.sparse_csr else tensor.numel()
 
 
 @pytest.fixture(scope="module")
 def wide():
     """A world in which a vector per pair, (B, d), is nine times the embeddings, (M, d)."""
-    return toy_responses(n_prompts=160, n_candidates=4, n_features=48, n_traits=4)
+    return toy_responses(n_prompts=360, n_candidates=4, n_features=48, n_traits=4)
 
 
 def draw(responses):
-    return draw_study(responses, 0.1, 120, 30, n_pairs=47, n_shots=9, seed=0, n_tests=20)
+    return draw_study(responses, 0.1, 120, 30, n_pairs=100, n_shots=9, seed=0, n_tests=20)
 
 
 def test_a_study_is_drawn_without_a_vector_per_pair(wide):

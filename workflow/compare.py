@@ -18,8 +18,9 @@ ROOT = Path(__file__).parents[1]
 LESSONS = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
 ABSOLUTE, RELATIVE = 0.02, 0.01
 # Where training ends in one of two places that are nearly as good, rounding decides which: seen
-# with MKL's code for AVX-512 and its compatible one, 0.16 and 0.022 apart.
-LOOSER = {"12_likes": 0.2, "05_live": 0.03}
+# with MKL's code for AVX-512 and its compatible one, 0.16 and 0.022 apart. The rank that validation
+# chooses for few people is such a near tie, too: 0.025 apart in two orders of sums.
+LOOSER = {"12_likes": 0.2, "05_live": 0.03, "12_few_pairs": 0.05}
 SAME = "as committed"
 
 
