@@ -22,7 +22,7 @@ from torch import Tensor
 from lore_core.newton import minimise
 from lore_core.objective import cross_entropy, pair_loss
 
-EASY = 8.0  # gaps up to this size need no scaling down
+EASY = 32.0  # gaps up to this size need no scaling down
 INSIDE = 1e-12  # no weight is smaller, so that each has a logarithm
 
 
