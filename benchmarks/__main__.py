@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from benchmarks import clock
+from benchmarks.memory import WAYS
 from lore_core.tools.files import whole
 
 RESULTS = clock.ROOT / "benchmarks" / "RESULTS.md"
@@ -48,6 +49,22 @@ def ratios() -> str:
     return "\n".join(["## Ratios", "", table, "", *words])
 
 
+def memory() -> str:
+    """The most memory that both need beside the data."""
+    lines = []
+    for users in SIZES[:2]:
+        size = users, 47, 5, *WORLD[2:]
+        theirs, ours = (clock.alone("memory", way, *size)["bytes"] for way in WAYS)
+        lines.append((f"{users:,}", megabytes(theirs), megabytes(ours), f"{theirs / ours:.0f}"))
+    table = markdown(("users, 47 pairs each", "as published", "here", "ratio"), lines)
+    return "\n".join(["## Memory beside the data", "", table])
+
+
+def megabytes(size: float) -> str:
+    """Bytes in words."""
+    return f"{size / 1e6:,.0f} MB"
+
+
 def growth(large: bool) -> str:
     """Time and memory of a fit against the number of users."""
     sizes = (*SIZES, MILLION) if large else SIZES
@@ -57,7 +74,7 @@ def growth(large: bool) -> str:
         slope([(row["users"], row[name]) for row in found]) for name in ("seconds", "peak bytes")
     ]
     if large:
-        lines.append(line(clock.alone("large", *PERSONAL_LLM)))
+        lines.append(line(clock.alone("large", *PERSONAL_LLM, TESTS)))
     words = (
         f"From {sizes[0]:,} to {sizes[-1]:,} users the slope on log–log is {slopes[0]:.2f} of time "
         f"and {slopes[1]:.2f} of memory."
@@ -99,7 +116,7 @@ def main() -> None:
     parser.add_argument("--large", action="store_true", help="also what takes minutes and 20 GB")
     parser.add_argument("--write", action="store_true", help=f"keep the tables in {RESULTS.name}")
     options = parser.parse_args()
-    parts = [f"# Results\n\n{clock.machine()}", ratios(), growth(options.large)]
+    parts = [f"# Results\n\n{clock.machine()}", ratios(), memory(), growth(options.large)]
     text = "\n\n".join(parts) + "\n"
     print(text)
     if options.write:

@@ -9,6 +9,7 @@ for a few steps and counted for all of them: its steps are alike.
 from __future__ import annotations
 
 import json
+import math
 from functools import partial
 
 import torch
@@ -21,7 +22,7 @@ from lore_core.evaluation.study import SEEN, UNSEEN, Study
 from lore_core.fit import Fit
 from lore_core.objective import Objective
 from lore_core.preferences import Preferences
-from lore_core.recipes import PAPER, PAPER_FEW_SHOT
+from lore_core.recipes import FEW_SHOT, PAPER, PAPER_FEW_SHOT, FewShot
 from lore_core.run import Parameters
 from lore_core.scale import training_unit
 
@@ -66,12 +67,12 @@ def fit(study: Study) -> Fit:
     return fit_basis(study.responses, study.train, worlds.RANK, validation=study.validation)
 
 
-def few_shot(study: Study, count: int) -> dict[str, float]:
+def few_shot(study: Study, count: int, recipe: FewShot = FEW_SHOT) -> dict[str, float]:
     """New users' weights from so many pairs each."""
     reward, shots = fit(study).reward, first(study.shots, count)
     parts = differences(study.responses, shots)
     published = Training(parts, worlds.RANK, basis=reward.basis)
-    ours = partial(fit_weights, reward, study.responses, shots)
+    ours = partial(fit_weights, reward, study.responses, shots, recipe)
     found = clock.least({"published": published.step, "ours": ours})
     return found | {"published": found["published"] * PAPER_FEW_SHOT.steps}
 
@@ -84,6 +85,8 @@ def curve(study: Study) -> dict[str, float]:
 
 def to_its_best(study: Study, step: float) -> dict[str, float]:
     """Until the published training's best validation accuracy, and ours until as much.
+
+    Ours has one ridge, which nobody need choose for this, and sees no validation pairs.
 
     The published steps are taken with our gradient, which is the same; their time is that of the
     plain loop.
@@ -105,9 +108,20 @@ def to_its_best(study: Study, step: float) -> dict[str, float]:
             reward = LowRankReward(parameters.basis.detach(), parameters.logits.detach())
             scores[taken] = validated(reward, study)
     best = max(scores, key=scores.__getitem__)
-    ours = fit(study)
-    reached = {"best": scores[best], "reached": validated(ours.reward, study)}
-    return {"published": best * step, "ours": ours.seconds} | reached
+    ours = until(study, scores[best])
+    reached = {"best": scores[best], "reached": validated(fit(study).reward, study)}
+    return {"published": best * step, "ours": ours} | reached
+
+
+def until(study: Study, wanted: float) -> float:
+    """Seconds of the first of our fits, a step longer each, that validates as well as wanted."""
+    ridge = Recipe().ridges[0]
+    for steps in range(1, Recipe().steps + 1):
+        recipe = Recipe(steps=steps, ridge_basis=ridge, tolerance=0.0)
+        ours = partial(fit_basis, study.responses, study.train, worlds.RANK, recipe)
+        if validated(ours().reward, study) >= wanted:
+            return clock.least({"ours": ours}, runs=3)["ours"]
+    return math.nan
 
 
 def start(objective: Objective, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -145,7 +159,9 @@ def main() -> None:
     rows = {"one gradient": gradient(study), "the fit": whole(study)}
     step = rows["the fit"]["published"] / PAPER.steps
     rows["to the published best"] = to_its_best(study, step)
-    rows[f"{study.shots.n_users} new users, {SHOTS} pairs"] = few_shot(study, SHOTS)
+    new = f"{study.shots.n_users} new users, {SHOTS} pairs"
+    rows[new] = few_shot(study, SHOTS)
+    rows[f"{new}, centre crowd"] = few_shot(study, SHOTS, FewShot(centre="crowd"))
     rows["the curve of Figure 2"] = curve(study)
     print(json.dumps({"rows": rows, "accuracy": accuracies(study)}))
 
