@@ -25,11 +25,15 @@ from lore_core.preferences import Preferences, check_world
 from lore_core.recipes import FEW_SHOT, FewShot, Recipe
 from lore_core.responses import Responses
 from lore_core.reward import LowRankReward
+from lore_core.scale import sample
 from lore_core.scores import pair_margins
 from lore_core.simplex_logistic import SimplexLogistic, best_weights, inside
 from lore_core.tools import checks, devices
 from lore_core.tools.devices import Device
 from lore_core.tools.ragged import rectangles
+
+ASKED = 4096  # seen users whom a new one may be like; of more, these are drawn evenly
+TABLE = 2**22  # of likenesses held at once
 
 
 def fit_weights(
@@ -92,13 +96,27 @@ def newton_weights(
     seen = inside(seen.to(gaps.device))
     centre = seen.mean(0).expand_as(weights)
     if recipe.centre == "posterior":
-        mixed = seen.T.to(gaps)
-        centre = likeness(lambda some: gaps[some] @ mixed, pairs, len(seen)) @ seen
+        centre = posterior_means(gaps, pairs, seen[sample(len(seen), ASKED).to(seen.device)])
     prior = checks.number("prior", recipe.prior) * inside(centre)
     for users, positions, mask in rectangles(pairs.user, pairs.n_users):
         shots = SimplexLogistic(gaps[positions].double() * mask[..., None], prior[users])
         weights[users] = best_weights(shots, weights[users], recipe.steps)
     return weights
+
+
+def posterior_means(gaps: Tensor, pairs: Preferences, seen: Tensor) -> Tensor:
+    """c_u of each new user, (N, K), from the weights of those who are asked, (N', K)."""
+    users = torch.arange(pairs.n_users, device=gaps.device).split(max(1, TABLE // len(seen)))
+    mine = (gaps[torch.isin(pairs.user, some)] for some in users)
+    return torch.cat(
+        [means(*each, seen) for each in zip(mine, map(pairs.of_users, users), strict=True)]
+    )
+
+
+def means(gaps: Tensor, pairs: Preferences, seen: Tensor) -> Tensor:
+    """The same for users few enough to look at together."""
+    mixed = seen.T.to(gaps)
+    return likeness(lambda some: gaps[some] @ mixed, pairs, len(seen)) @ seen
 
 
 @torch.enable_grad()

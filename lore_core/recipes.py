@@ -125,8 +125,9 @@ class FewShot:
         temperature: τ > 0, that of the recipe by which the basis was fitted.
         prior: of Newton's method, above 0; 2 if not given. Adam has none.
         centre: c, where Newton's prior draws the user to. "posterior" is the mean of the seen
-            users' weights, each counted by how well they explain the user's pairs; "crowd" counts
-            everybody alike. "posterior" if not given. Adam has none.
+            users' weights, each counted by how well they explain the user's pairs (of more than
+            4,096 seen users, so many are asked); "crowd" counts everybody alike. "posterior" if
+            not given. Adam has none.
         learning_rate: of Adam, 0.05 if not given. Newton's method has none.
 
     Raises:

@@ -21,7 +21,7 @@ from worlds import (
     toy_responses,
 )
 
-from lore_core import LowRankReward, Recipe, Responses, accuracy, fit_basis, fit_weights
+from lore_core import LowRankReward, Recipe, Responses, accuracy, few_shot, fit_basis, fit_weights
 from lore_core.evaluation.study import BLOCKS
 from lore_core.recipes import CENTRES, FEW_SHOT, PAPER_FEW_SHOT, FewShot
 
@@ -375,3 +375,20 @@ def test_the_recipe_s_temperature_divides_the_margins():
     by_recipe = toy_weights(recipe=replace(NEWTON, temperature=100.0))
     smaller = LowRankReward(toy_reward().basis / 100, toy_reward().logits)
     close(by_recipe, fit_weights(smaller, toy_responses(), toy_pairs(), NEWTON))
+
+
+def test_posterior_means_are_the_same_however_few_users_are_looked_at_together(monkeypatch):
+    whole = toy_weights()
+    monkeypatch.setattr(few_shot, "TABLE", 1)  # one user at a time
+    close(toy_weights(), whole)
+
+
+def test_of_very_many_seen_users_some_are_asked_and_always_the_same(monkeypatch):
+    """Half of them say what all of them say, if each of them is there twice."""
+    reward = toy_reward()
+    twice = LowRankReward(reward.basis, reward.logits.repeat_interleave(2, 0))
+    expected = fit_weights(reward, toy_responses(), toy_pairs())
+    monkeypatch.setattr(few_shot, "ASKED", len(reward.logits))
+    asked = fit_weights(twice, toy_responses(), toy_pairs())
+    close(asked, expected)
+    assert torch.equal(asked, fit_weights(twice, toy_responses(), toy_pairs()))

@@ -15,7 +15,7 @@ import torch
 from lore_core.adapt.arrow import arrow, parquet
 from lore_core.adapt.chunks import PAIRS, Chunk, chunks, user_type
 from lore_core.adapt.shared import WEIGHTS, Shared, opened
-from lore_core.few_shot import fit_weights
+from lore_core.few_shot import ASKED, fit_weights
 from lore_core.tools import files
 
 CELLS = 2**24  # of the table (users of a chunk, seen users), which a posterior needs
@@ -68,7 +68,7 @@ class Job:
 
 def weights(job: Job, shared: Shared) -> Iterator[Any]:
     """Tables of user, w_1, …, w_K; one for each chunk of the pairs."""
-    size = min(PAIRS, max(1, CELLS // len(shared.reward.logits)))
+    size = min(PAIRS, max(1, CELLS // min(ASKED, len(shared.reward.logits))))
     for chunk in chunks(job.pairs, size):
         yield fitted(chunk, job, shared)
 
