@@ -13,7 +13,6 @@ import sys
 
 from benchmarks import clock, worlds
 from lore_core import Recipe, accuracy, fit_basis, fit_weights
-from lore_core.recipes import FewShot
 
 SHOTS = 9  # pairs of each new user, who are a hundredth as many
 HELD_OUT = 5  # further pairs of each user for early stopping, and as many for the score
@@ -31,10 +30,7 @@ def main(
     )
     fitted = clock.peak_bytes()
     shots, tests = world.ask(max(1, n_users // 100), SHOTS, HELD_OUT)
-    crowd = FewShot(centre="crowd")  # the posterior asks every seen user
-    adapting, weights = clock.seconds(
-        lambda: fit_weights(fit.reward, world.responses, shots, crowd)
-    )
+    adapting, weights = clock.seconds(lambda: fit_weights(fit.reward, world.responses, shots))
     found = {
         "users": n_users,
         "pairs": len(train),
