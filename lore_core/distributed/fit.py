@@ -6,6 +6,7 @@ Shapes: M responses, d features, K basis rewards, N users, B pairs.
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor
@@ -23,7 +24,7 @@ from lore_core.recipes import Recipe
 from lore_core.reference import unit_column
 from lore_core.responses import Responses
 from lore_core.scale import training_unit
-from lore_core.tools import checks
+from lore_core.tools import checks, progress
 
 
 def fit_together(
@@ -71,13 +72,14 @@ def fit_together(
     train = objective(preferences)
     looks = validation is not None and len(validation) > 0 and recipe.patience is not None
     held_out = objective(validation) if looks and validation is not None else None
-    found = best_descent(
-        train,
-        held_out,
-        (basis * scale).to(train.embeddings),
-        logits[mine].to(train.embeddings),
-        keeper,
-    )
+    with nullcontext() if processes.rank == 0 else progress.silent():
+        found = best_descent(
+            train,
+            held_out,
+            (basis * scale).to(train.embeddings),
+            logits[mine].to(train.embeddings),
+            keeper,
+        )
     lengths = [shard.stop - shard.start for shard in cut]
     logits = processes.joined(found.parameters.logits.detach(), lengths)
     if processes.rank > 0:
