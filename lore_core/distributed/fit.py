@@ -19,7 +19,7 @@ from lore_core.distributed.sharding import of_shard, shards
 from lore_core.fit import Fit, finish
 from lore_core.initial import initial_values
 from lore_core.objective import Objective
-from lore_core.preferences import Preferences
+from lore_core.prepared import Learnable
 from lore_core.recipes import Recipe
 from lore_core.reference import unit_column
 from lore_core.responses import Responses
@@ -29,7 +29,7 @@ from lore_core.tools import checks, progress
 
 def fit_together(
     responses: Responses,
-    preferences: Preferences,
+    preferences: Learnable,
     rank: int,
     recipe: Recipe,
     seed: int,
@@ -37,7 +37,7 @@ def fit_together(
     device: torch.device,
     keeper: Keeper | None = None,
     *,
-    validation: Preferences | None = None,
+    validation: Learnable | None = None,
     reference: Tensor | None = None,
 ) -> Fit | None:
     """Fit the shared basis V and every seen user's weights jointly. Every process has to call it.
@@ -65,7 +65,7 @@ def fit_together(
     shapes = (responses.embeddings.shape[1], rank), (preferences.n_users, rank)
     basis, logits = initial_values(None, *shapes, recipe, scale, seed)
 
-    def objective(pairs: Preferences) -> Objective:
+    def objective(pairs: Learnable) -> Objective:
         own = of_shard(pairs, mine)
         return SharedObjective.of(responses, own, recipe, scale, reference, processes).to(device)
 
@@ -96,12 +96,12 @@ def fit_together(
 
 def check(
     responses: Responses,
-    preferences: Preferences,
+    preferences: Learnable,
     rank: int,
     recipe: Recipe,
     seed: int,
     processes: Processes,
-    validation: Preferences | None = None,
+    validation: Learnable | None = None,
     reference: Tensor | None = None,
 ) -> None:
     """Say what is wrong with the arguments of `fit_together` before any work is done."""
