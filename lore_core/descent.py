@@ -12,6 +12,7 @@ from torch import Tensor
 from lore_core.objective import Objective
 from lore_core.recipes import Recipe
 from lore_core.run import Parameters, Run
+from lore_core.tools.progress import Bar
 from lore_core.training import finite, train
 
 
@@ -65,13 +66,14 @@ def best_descent(
         objective, held_out, basis, logits, keeper: as in `descend`.
     """
     recipe = objective.recipe
-    best = descend(objective, held_out, basis, logits, keeper)
-    for ridge in recipe.ridges[1:] if held_out else ():
-        stronger = replace(objective, recipe=replace(recipe, ridge_basis=ridge))
-        found = descend(stronger, held_out, basis, logits, keeper)
-        if not found.is_better(best, recipe.tolerance):
-            break
-        best = found
+    with Bar() as bar:
+        best = descend(objective, held_out, basis, logits, keeper, bar)
+        for ridge in recipe.ridges[1:] if held_out else ():
+            stronger = replace(objective, recipe=replace(recipe, ridge_basis=ridge))
+            found = descend(stronger, held_out, basis, logits, keeper, bar)
+            if not found.is_better(best, recipe.tolerance):
+                break
+            best = found
     return best
 
 
@@ -81,6 +83,7 @@ def descend(
     basis: Tensor,
     logits: Tensor,
     keeper: Keeper | None = None,
+    bar: Bar | None = None,
 ) -> Descent:
     """Run the recipe's optimiser on the objective, early stopping on the held-out one.
 
@@ -89,9 +92,12 @@ def descend(
         held_out: of the validation pairs, or None.
         basis, logits: where to start.
         keeper: looks on, or None.
+        bar: shows how far it is, or None.
     """
-    run, keeper = Run(objective, held_out, basis, logits), keeper or Keeper()
+    run, keeper = Run(objective, held_out, basis, logits, bar), keeper or Keeper()
     keeper.begin(run)
+    if bar is not None:
+        bar.begin(f"ridge {objective.recipe.ridges[0]:g}", objective.recipe.steps, len(run.losses))
     if not run.over:
         go_down(run, keeper)
     return Descent(run.parameters, run.losses, run.validation, objective.recipe.ridges[0])
@@ -107,6 +113,7 @@ def go_down(run: Run, keeper: Keeper) -> None:
         run.stopping,
         settled=lambda losses: settled(losses, recipe),
         losses=run.losses,
+        bar=run.bar,
         go_on=lambda: keeper.go_on(run),
     )
     with torch.no_grad():

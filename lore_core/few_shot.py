@@ -30,6 +30,7 @@ from lore_core.scores import pair_margins
 from lore_core.simplex_logistic import SimplexLogistic, best_weights, inside
 from lore_core.tools import checks, devices
 from lore_core.tools.devices import Device
+from lore_core.tools.progress import Bar
 from lore_core.tools.ragged import rectangles
 
 ASKED = 4096  # seen users whom a new one may be like; of more, these are drawn evenly
@@ -98,9 +99,11 @@ def newton_weights(
     if recipe.centre == "posterior":
         centre = posterior_means(gaps, pairs, seen[sample(len(seen), ASKED).to(seen.device)])
     prior = checks.number("prior", recipe.prior) * inside(centre)
-    for users, positions, mask in rectangles(pairs.user, pairs.n_users):
-        shots = SimplexLogistic(gaps[positions].double() * mask[..., None], prior[users])
-        weights[users] = best_weights(shots, weights[users], recipe.steps)
+    with Bar("weights", pairs.n_users, "user") as bar:
+        for users, positions, mask in rectangles(pairs.user, pairs.n_users):
+            shots = SimplexLogistic(gaps[positions].double() * mask[..., None], prior[users])
+            weights[users] = best_weights(shots, weights[users], recipe.steps)
+            bar.step(mask.sum(), len(users))
     return weights
 
 
@@ -124,12 +127,14 @@ def adam_weights(gaps: Tensor, pairs: Preferences, logits: Tensor, recipe: FewSh
     """Weights after the recipe's Adam steps on the users' logits: the paper's few-shot fit."""
     logits = logits.detach().to(gaps, copy=True).requires_grad_()
     optimizer = torch.optim.Adam([logits], lr=checks.number("learning_rate", recipe.learning_rate))
-    for _ in range(recipe.steps):
-        margins = pair_margins(gaps, logits.softmax(-1), pairs.user)
-        loss = average(pair_loss(margins), pairs, "user")
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+    with Bar("weights", recipe.steps) as bar:
+        for _ in range(recipe.steps):
+            margins = pair_margins(gaps, logits.softmax(-1), pairs.user)
+            loss = average(pair_loss(margins), pairs, "user")
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            bar.step(len(pairs), loss=loss.detach())
     return logits.detach().softmax(-1)
 
 

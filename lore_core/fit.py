@@ -12,7 +12,8 @@ from torch import Tensor
 from lore_core.descent import best_descent
 from lore_core.initial import initial_values
 from lore_core.objective import Objective
-from lore_core.preferences import Preferences, check_training
+from lore_core.preferences import check_training
+from lore_core.prepared import Learnable, check_learnable
 from lore_core.recipes import FewShot, Recipe
 from lore_core.reference import unit_column
 from lore_core.responses import Responses
@@ -45,14 +46,14 @@ class Fit:
 
 def fit_basis(
     responses: Responses,
-    preferences: Preferences,
+    preferences: Learnable,
     rank: int,
     recipe: Recipe | None = None,
     init: tuple[Tensor, Tensor] | None = None,
     seed: int = 0,
     device: Device = None,
     *,
-    validation: Preferences | None = None,
+    validation: Learnable | None = None,
     reference: Tensor | None = None,
 ) -> Fit:
     """Fit the shared basis V and every seen user's weights jointly.
@@ -60,6 +61,7 @@ def fit_basis(
     Args:
         responses: what is ranked.
         preferences: B pairs of N seen users. A user without pairs gets the crowd's mean weights.
+            Pairs that do not fit in memory: `distributed.stored.stored_pairs`.
         rank: K >= 1. K = 1 is the Bradley–Terry model pooled over users.
         recipe: how to train; default `Recipe()`.
         init: (basis (d, K), logits (N, K)) to start from; default random.
@@ -108,7 +110,7 @@ def fit_basis(
 
 def held_out_objective(
     responses: Responses,
-    validation: Preferences | None,
+    validation: Learnable | None,
     recipe: Recipe,
     scale: float,
     kind: type[Objective] = Objective,
@@ -135,10 +137,10 @@ def finish(basis: Tensor, logits: Tensor, counts: Tensor, recipe: Recipe) -> Low
 
 def check(
     responses: Responses,
-    pairs: Preferences,
+    pairs: Learnable,
     rank: int,
     recipe: Recipe,
-    validation: Preferences | None,
+    validation: Learnable | None,
     reference: Tensor | None,
 ) -> None:
     """Say what is wrong with the arguments before any work is done."""
@@ -153,7 +155,7 @@ def check(
             "recipe is a FewShot, which fits new users' weights only; use fit_weights, or a Recipe"
         )
     checks.instance_of("recipe", recipe, Recipe)
-    check_training(responses, pairs, validation)
+    check_training(responses, pairs, validation, check_learnable)
     if recipe.anchor > 0 and reference is None:
         raise ValueError("this recipe has an anchor; pass reference=, a direction of shape (d,)")
     if reference is not None and reference.numel() != responses.embeddings.shape[1]:

@@ -17,6 +17,7 @@ from torch import Tensor
 from lore_core.objective import pair_loss
 from lore_core.preferences import Preferences
 from lore_core.sorted_pairs import sums_of_runs
+from lore_core.tools.progress import Bar
 
 CELLS = 2**16  # margins held at once: far fewer than a world has numbers
 
@@ -32,7 +33,9 @@ def likeness(margins: Callable[[Tensor], Tensor], pairs: Preferences, n_seen: in
     """
     device = pairs.user.device
     found = torch.zeros(pairs.n_users, n_seen, dtype=torch.float64, device=device)
-    for some in pairs.user.argsort(stable=True).split(max(1, CELLS // n_seen)):
-        user, counts = pairs.user[some].unique_consecutive(return_counts=True)
-        found[user] -= sums_of_runs(counts, pair_loss(margins(some)).double())
+    with Bar("likeness", len(pairs), "pair") as bar:
+        for some in pairs.user.argsort(stable=True).split(max(1, CELLS // n_seen)):
+            user, counts = pairs.user[some].unique_consecutive(return_counts=True)
+            found[user] -= sums_of_runs(counts, pair_loss(margins(some)).double())
+            bar.step(n=len(some))
     return found.softmax(-1)

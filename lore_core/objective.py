@@ -19,9 +19,9 @@ from torch.nn import functional as F
 from lore_core.likelihood import pair_loss as pair_loss
 from lore_core.likelihood import pair_nll
 from lore_core.preferences import Preferences
+from lore_core.prepared import Learnable, sorted_on
 from lore_core.recipes import Recipe
 from lore_core.responses import Responses, mean_row
-from lore_core.scores import used
 from lore_core.sorted_pairs import SortedPairs
 from lore_core.tools.devices import Device, moved
 
@@ -50,7 +50,7 @@ class Objective:
     def on(
         cls,
         responses: Responses,
-        preferences: Preferences,
+        preferences: Learnable,
         recipe: Recipe,
         scale: float = 1.0,
         reference: Tensor | None = None,
@@ -66,11 +66,11 @@ class Objective:
             scale: what embeddings are divided by.
             reference: (d, 1) direction of the anchor, or None.
         """
-        rows, pairs = used(responses, preferences)
+        rows, pairs = sorted_on(responses, preferences)
         rows, unit = in_unit(rows, scale, own=rows is not responses.embeddings)
         return cls(
             embeddings=rows,
-            pairs=SortedPairs.of(pairs, len(rows)),
+            pairs=pairs,
             recipe=recipe,
             reference=reference,
             unit=unit,

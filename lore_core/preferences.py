@@ -7,7 +7,9 @@ Shapes: N users, B pairs.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -68,6 +70,14 @@ class Preferences:
     def counts(self) -> Tensor:
         """Pairs per user, (N,)."""
         return self.user.bincount(minlength=self.n_users)
+
+    def rows_at(self, places: Tensor) -> tuple[Tensor, Tensor]:
+        """Chosen and rejected rows of some pairs, (n,) each.
+
+        Args:
+            places: (n,) positions from 0 to B - 1.
+        """
+        return self.chosen[places], self.rejected[places]
 
     def user_name(self, user: int) -> str:
         """What to call a user: the name, or the number."""
@@ -225,19 +235,27 @@ def check_world(responses: Responses, preferences: Preferences) -> None:
 
 
 def check_training(
-    responses: Responses, train: Preferences, validation: Preferences | None
+    responses: Responses,
+    train: Any,
+    validation: Any,
+    check: Callable[[Responses, Any], None] = check_world,
 ) -> None:
     """Make sure that there are pairs to learn from, and that validation pairs are of their users.
+
+    Args:
+        responses: what is ranked.
+        train, validation: pairs; validation may be None.
+        check: makes sure that pairs are of a kind that is understood, and of these responses.
 
     Raises:
         ValueError: there are no pairs, or some are of other responses or other users.
     """
-    check_world(responses, train)
+    check(responses, train)
     if len(train) == 0:
         raise ValueError("no pairs to learn from; give at least one")
     if validation is None:
         return
-    check_world(responses, validation)
+    check(responses, validation)
     if validation.n_users != train.n_users:
         raise ValueError(
             f"validation has {validation.n_users} users, training {train.n_users}; "

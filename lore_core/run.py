@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from lore_core.objective import Objective
 from lore_core.recipes import Recipe
 from lore_core.tools.checks import number
+from lore_core.tools.progress import Bar
 from lore_core.training import EarlyStopping
 
 REMEMBERED = 2**22  # numbers: bounds the memory of L-BFGS, and the time of its iterations
@@ -32,10 +33,16 @@ class Run:
         objective: of the training pairs.
         held_out: of the validation pairs, or None.
         basis, logits: where to start.
+        bar: is told how many pairs gradients read; or None.
     """
 
     def __init__(
-        self, objective: Objective, held_out: Objective | None, basis: Tensor, logits: Tensor
+        self,
+        objective: Objective,
+        held_out: Objective | None,
+        basis: Tensor,
+        logits: Tensor,
+        bar: Bar | None = None,
     ):
         self.objective = objective
         self.parameters = Parameters(basis, logits)
@@ -47,6 +54,7 @@ class Run:
         ]
         self.losses: list[float] = []
         self.over = False
+        self.bar = bar
 
     @property
     def validation(self) -> list[float]:
@@ -57,9 +65,16 @@ class Run:
         """Move the parameters one optimiser step on; the loss before."""
         losses = []
         for optimizer, group in zip(self.optimizers, self.groups, strict=True):
-            closure = partial(backward, self.objective, self.parameters, group, step)
+            closure = partial(self.gradient, group, step)
             losses.append(optimizer.step(closure))  # type: ignore[arg-type]
         return float(losses[0])  # the loss before anything moved
+
+    def gradient(self, group: list[nn.Parameter], step: int) -> Tensor:
+        """The loss, and its gradient into a group of parameters: what optimisers call a closure."""
+        loss = backward(self.objective, self.parameters, group, step)
+        if self.bar is not None:
+            self.bar.count(self.objective.n_pairs, loss=loss)
+        return loss
 
     def state_dict(self) -> dict[str, Any]:
         """What `load_state_dict` needs to go on from here; of a run that is over, how it ended."""
@@ -106,7 +121,7 @@ def groups(recipe: Recipe, parameters: Parameters) -> list[list[nn.Parameter]]:
 def backward(
     objective: Objective, parameters: Parameters, group: list[nn.Parameter], step: int
 ) -> Tensor:
-    """The loss, and its gradient into a group of parameters: what optimisers call a closure."""
+    """The loss; its gradient goes into a group of parameters."""
     loss = objective(parameters.basis, parameters.logits, step)
     for tensor, gradient in zip(group, torch.autograd.grad(loss, group), strict=True):
         tensor.grad = objective.vector(gradient)

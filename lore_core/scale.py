@@ -4,11 +4,12 @@ Shapes: M responses, d features, B pairs.
 """
 
 import math
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
 
-from lore_core.preferences import Preferences
+from lore_core.prepared import Learnable
 from lore_core.recipes import Recipe
 from lore_core.responses import Responses
 from lore_core.tools import draws
@@ -19,7 +20,7 @@ SAMPLE = 50_000  # pairs: all of a world of the course; a tenth of them are with
 CELLS = 2**14  # numbers looked at together: they stay in a processor's cache
 
 
-def pair_scale(responses: Responses, pairs: Preferences) -> float:
+def pair_scale(responses: Responses, pairs: Learnable) -> float:
     """Root mean square length of the pair differences: the embeddings' own unit.
 
     Of many pairs `SAMPLE` are looked at, always the same ones, and all only if these say nothing.
@@ -29,10 +30,9 @@ def pair_scale(responses: Responses, pairs: Preferences) -> float:
     """
     rows = responses.embeddings
     pairs = pairs.to(rows.device)
-    some = sample(len(pairs), SAMPLE).to(rows.device)
-    scale = root_mean_square(rows, pairs.chosen[some], pairs.rejected[some])
+    scale = root_mean_square(rows, pairs, [sample(len(pairs), SAMPLE)])
     if not 0 < scale < math.inf:
-        scale = root_mean_square(rows, pairs.chosen, pairs.rejected)
+        scale = root_mean_square(rows, pairs, stretches(len(pairs), SAMPLE))
     if not 0 < scale < math.inf:
         raise ValueError(
             f"the embeddings of a pair differ by {scale} on average, expected a number above 0: "
@@ -50,15 +50,30 @@ def sample(n: int, size: int) -> Tensor:
     return ends[:-1] + within.long()
 
 
-def root_mean_square(rows: Tensor, chosen: Tensor, rejected: Tensor) -> float:
-    """Length of the differences of rows (M, d) that B pairs name, in bounded memory."""
+def stretches(n: int, size: int) -> Iterator[Tensor]:
+    """All places among n, at most `size` at a time."""
+    for first in range(0, n, size):
+        yield torch.arange(first, min(first + size, n))
+
+
+def root_mean_square(rows: Tensor, pairs: Learnable, places: Iterable[Tensor]) -> float:
+    """Length of the differences of rows (M, d), of pairs at some places, in bounded memory."""
+    total, n = 0.0, 0
+    for some in places:
+        total += squares(rows, *pairs.rows_at(some.to(rows.device)))
+        n += len(some)
+    return (total / n) ** 0.5
+
+
+def squares(rows: Tensor, chosen: Tensor, rejected: Tensor) -> float:
+    """Sum of the squared lengths of the differences of rows (M, d) that some pairs name."""
     size = max(1, CELLS // rows.shape[1])
     blocks = zip(chosen.split(size), rejected.split(size), strict=True)
     gaps = (rows.index_select(0, one).sub_(rows.index_select(0, other)) for one, other in blocks)
-    return (sum(float(gap.double().square_().sum()) for gap in gaps) / len(chosen)) ** 0.5
+    return sum(float(gap.double().square_().sum()) for gap in gaps)
 
 
-def check_scale(responses: Responses, pairs: Preferences) -> None:
+def check_scale(responses: Responses, pairs: Learnable) -> None:
     """For methods that take embeddings in the units they come in.
 
     Raises:
@@ -72,7 +87,7 @@ def check_scale(responses: Responses, pairs: Preferences) -> None:
         )
 
 
-def training_unit(responses: Responses, pairs: Preferences, recipe: Recipe) -> float:
+def training_unit(responses: Responses, pairs: Learnable, recipe: Recipe) -> float:
     """What embeddings are divided by in training: 1, or the pairs' own scale.
 
     Raises:

@@ -1,6 +1,8 @@
 """Learns a basis on several processes, from the command line.
 
 torchrun --nproc_per_node=2 -m lore_core.train --responses FILE --pairs FILE --rank 5 --out FOLDER
+
+Without torchrun, `python -m lore_core.train` does the same in one process.
 """
 
 import argparse
@@ -14,10 +16,11 @@ from typing import Any
 import torch
 
 from lore_core import recipes
-from lore_core.distributed import inputs, kept
+from lore_core.distributed import inputs, kept, stored
 from lore_core.distributed.checkpoints import Checkpoints
 from lore_core.distributed.fit import check, fit_together
 from lore_core.distributed.processes import Processes, started
+from lore_core.prepared import Learnable
 from lore_core.recipes import Recipe
 from lore_core.tools import checks, command
 
@@ -52,6 +55,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
     "--rank": {"metavar": "K", "type": int, "help": "basis rewards"},
     "--out": {"metavar": "FOLDER", "type": Path, "help": "for all that is made"},
+    "--stream": {
+        "metavar": "FOLDER",
+        "type": Path,
+        "help": "for pairs that do not fit in memory: they are sorted once into blocks there, and "
+        "read block by block; --pairs have to be in the order of their users",
+    },
     "--users": {"metavar": "N", "type": int, "help": "users (default the largest id and one)"},
     "--seed": {"type": int, "default": 0, "help": "of the random start (default 0)"},
     "--recipe": {"choices": RECIPES, "default": "ours", "help": "default ours; then changed by"},
@@ -94,6 +103,7 @@ def run(options: argparse.Namespace) -> None:
 
 def fit(options: argparse.Namespace, processes: Processes, device: torch.device) -> None:
     """Read, fit, write."""
+    processes.agreed(lambda: stream(options, processes))
     given = processes.agreed(lambda: read(options, processes))
     processes.agreed(lambda: claim(options, given["recipe"], processes))
     if not processes.first(kept.is_done(options.out)):
@@ -124,16 +134,38 @@ def read(options: argparse.Namespace, processes: Processes) -> dict[str, Any]:
     command.needed(options, NEEDED)
     checks.whole_number("checkpoint_steps", options.checkpoint_steps, at_least=1)
     checks.number("checkpoint_seconds", options.checkpoint_seconds)
-    pairs = inputs.preferences(options.pairs, options.users)
+    pairs = pairs_of(options, "pairs", options.users)
     given = {
         "responses": inputs.responses(options.responses),
         "preferences": pairs,
         "rank": options.rank,
         "recipe": recipe_of(options),
-        "validation": options.validation and inputs.preferences(options.validation, pairs.n_users),
+        "validation": options.validation and pairs_of(options, "validation", pairs.n_users),
     }
     check(**given, reference=None, seed=options.seed, processes=processes)
     return given
+
+
+def stream(options: argparse.Namespace, processes: Processes) -> None:
+    """Sort the pairs into --stream, on the first process, unless they are there.
+
+    Raises:
+        FileNotFoundError, ValueError: as `stored_pairs`.
+    """
+    command.needed(options, NEEDED)
+    if options.stream is None or processes.rank > 0:
+        return
+    stored.store(options.pairs, options.stream / "pairs", options.users)
+    if options.validation is not None:
+        n_users = stored.opened(options.stream / "pairs").n_users
+        stored.store(options.validation, options.stream / "validation", n_users)
+
+
+def pairs_of(options: argparse.Namespace, name: str, n_users: int | None) -> Learnable:
+    """The pairs, or the validation pairs: in memory, or in --stream."""
+    if options.stream is not None:
+        return stored.opened(options.stream / name)
+    return inputs.preferences(getattr(options, name), n_users)
 
 
 def recipe_of(options: argparse.Namespace) -> Recipe:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from torch import nn
-from tqdm import tqdm
+
+from lore_core.tools.progress import Bar
 
 STATE = "losses", "best", "best_step", "kept"  # what early stopping remembers
 
@@ -80,7 +81,7 @@ def train(
     remedy: str,
     stopping: EarlyStopping | None = None,
     settled: Callable[[list[float]], bool] = lambda losses: False,
-    name: str | None = None,
+    bar: Bar | None = None,
     losses: list[float] | None = None,
     go_on: Callable[[], None] = lambda: None,
 ) -> list[float]:
@@ -92,7 +93,7 @@ def train(
         remedy: what helps against a loss that is not finite; ends the error message.
         stopping: early stopping; the best parameters are restored at the end.
         settled: whether the losses so far say that nothing more will come.
-        name: of a progress bar; None shows none.
+        bar: shows losses, and pairs per second; None shows nothing.
         losses: of the steps that were taken before; default none. New ones are appended.
         go_on: called after each step that is not the last.
 
@@ -103,10 +104,12 @@ def train(
         ValueError: a loss is not finite.
     """
     losses = [] if losses is None else losses
-    left = range(len(losses), steps)
-    for step in tqdm(left, desc=name, leave=False) if name else left:
+    for step in range(len(losses), steps):
         losses.append(finite(take_step(step), step, remedy))
-        if stopping is not None and stopping.is_over(step):
+        over = stopping is not None and stopping.is_over(step)
+        if bar is not None:
+            bar.step(**last(losses, stopping))
+        if over:
             break
         if settled(losses):
             break
@@ -114,6 +117,12 @@ def train(
     if stopping is not None:
         stopping.restore()
     return losses
+
+
+def last(losses: list[float], stopping: EarlyStopping | None) -> dict[str, Any]:
+    """The losses as they stand."""
+    known = {"loss": losses, "validation": stopping.losses if stopping else []}
+    return {kind: some[-1] for kind, some in known.items() if some}
 
 
 def finite(loss: float, step: int, remedy: str) -> float:

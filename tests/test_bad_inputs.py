@@ -34,6 +34,7 @@ from lore_core.distributed import inputs, kept
 from lore_core.distributed.checkpoints import Checkpoints
 from lore_core.distributed.processes import Processes, own_device, started
 from lore_core.distributed.sharding import shards
+from lore_core.distributed.stored import check_order
 from lore_core.evaluation import (
     asking,
     calibration,
@@ -88,6 +89,7 @@ from lore_core.perfit.recipe import Recipe as Moving
 from lore_core.perfit.recipe import Stage as Rank
 from lore_core.perfit.rivals import mean_shift
 from lore_core.perfit.spectrum import collective, directions, heaviest, spectrum
+from lore_core.prepared import PreparedPairs
 from lore_core.proper import count
 from lore_core.proper.inject import inject
 from lore_core.proper.linear import ProperLinear
@@ -110,6 +112,7 @@ from lore_core.simulation.labels import (
 )
 from lore_core.simulation.planted import planted_responses
 from lore_core.simulation.tastes import dirichlet_tastes
+from lore_core.sorted_pairs import SortedPairs
 from lore_core.splits import split
 from lore_core.tasks import Panel, Task, rating, style, tag
 from lore_core.tasks.contest import Given
@@ -2066,6 +2069,18 @@ NO_SHARING = {
     "a checkpoint after no steps": (lambda: Checkpoints(FOLDER, Processes(), 0), "steps is 0"),
     "a checkpoint before": (lambda: Checkpoints(FOLDER, Processes(), 1, -1), "seconds is -1"),
     "a folder of something else": (lambda: kept.claim(FOLDER, {}), "holds something else already"),
+    "users out of order": (
+        lambda: check_order(FOLDER, torch.tensor([1, 0]), 0),
+        "not sorted by user: 0 comes after 1; sort it",
+    ),
+    "stored pairs of other responses": (
+        lambda: PreparedPairs(torch.tensor([99]), SortedPairs.of(PAIRS, 100)).check(HERE),
+        "points to response 99, but there are",
+    ),
+    "stored pairs of no responses": (
+        lambda: PreparedPairs(torch.tensor([0]), SortedPairs.of(PAIRS, 100)).check(HERE.embeddings),
+        "responses is a Tensor, expected",
+    ),
 }
 
 

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import processes
@@ -16,10 +15,9 @@ import pytest
 import torch
 from pyarrow import parquet
 from safetensors.torch import save_file
-from tqdm import tqdm
 from worlds import normal, random
 
-from lore_core import LowRankReward, Preferences, Recipe, Responses, fit_basis, train
+from lore_core import LowRankReward, Preferences, Recipe, Responses, fit_basis
 from lore_core.distributed import checkpoints
 from lore_core.distributed.fit import fit_together
 from lore_core.distributed.inputs import preferences as read_pairs
@@ -31,6 +29,7 @@ from lore_core.distributed.trees import put_together, taken_apart
 from lore_core.distributed.vectors import vector_type
 from lore_core.objective import Objective
 from lore_core.recipes import PAPER
+from lore_core.tools import progress
 
 SAME = 1e-6  # float64: sums over users in another order, then tens of L-BFGS iterations
 N, M, D, K = 12, 40, 6, 3
@@ -428,9 +427,17 @@ def test_more_processes_than_users_are_refused(world, tmp_path):
     assert "3 processes for 2 users; start at most 2" in errors(tmp_path, 3)
 
 
-@pytest.mark.parametrize("silent", [False, True])
-def test_progress_shows_losses_or_is_silent(silent, world, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(checkpoints, "tqdm", partial(tqdm, disable=silent))
-    arguments = [str(word) for word in words(world, tmp_path / "out", "--steps", 2)]
-    train.run(train.parser().parse_args(arguments))
-    assert ("loss=" in capsys.readouterr().err) is not silent
+def shown_at_once(arguments):
+    """The command, whose progress waits for no second."""
+    progress.DELAY = 0.0
+    with progress.shown():
+        processes.command(arguments)
+
+
+def test_progress_is_shown_by_the_first_process_alone(world, tmp_path, monkeypatch):
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    arguments = words(world, tmp_path / "out", "--steps", 2)
+    running = processes.start(2, tmp_path / "said", shown_at_once, arguments)
+    assert processes.ended(running) == [0, 0]
+    first, second = processes.said(tmp_path / "said", 2)
+    assert "loss=" in first and "pairs/s" in first and second == ""

@@ -16,7 +16,7 @@ from lore_core.adapt.arrow import arrow, parquet
 from lore_core.adapt.chunks import PAIRS, Chunk, chunks, user_type
 from lore_core.adapt.shared import WEIGHTS, Shared, opened
 from lore_core.few_shot import ASKED, fit_weights
-from lore_core.tools import files
+from lore_core.tools import files, progress
 
 CELLS = 2**24  # of the table (users of a chunk, seen users), which a posterior needs
 ROWS = 2**16  # users of a row group of the answers
@@ -76,9 +76,10 @@ def weights(job: Job, shared: Shared) -> Iterator[Any]:
 def fitted(chunk: Chunk, job: Job, shared: Shared) -> Any:
     """The weights of a chunk's users, as a table."""
     try:
-        found = fit_weights(
-            shared.reward, shared.responses, chunk.pairs, shared.recipe, device=job.device
-        )
+        with progress.silent():  # one bar, of partitions, is enough
+            found = fit_weights(
+                shared.reward, shared.responses, chunk.pairs, shared.recipe, device=job.device
+            )
     except ValueError as error:
         raise ValueError(f"{job.pairs.name}: {error}") from error
     return table_of(chunk.users, found.cpu())

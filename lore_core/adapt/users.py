@@ -8,12 +8,10 @@ at any time and started again, and at its end every user stands there exactly on
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import Any
-
-from tqdm import tqdm
 
 from lore_core.adapt import manifest
 from lore_core.adapt.engines import check_engine, engine
@@ -24,6 +22,7 @@ from lore_core.recipes import FEW_SHOT, FewShot
 from lore_core.responses import Responses
 from lore_core.reward import LowRankReward
 from lore_core.tools import checks
+from lore_core.tools.progress import Bar, silent
 
 
 @dataclass(frozen=True)
@@ -114,14 +113,11 @@ def counted(
     done: Iterator[tuple[str, int]], n_jobs: int, n_todo: int, progress: bool
 ) -> Iterator[tuple[str, int]]:
     """What is done, with a bar of partitions that tells users per second."""
-    hidden: dict[str, Any] = {} if progress else {"disable": True}  # else TQDM_DISABLE decides
-    begin, users = monotonic(), 0
-    with tqdm(total=n_jobs, initial=n_jobs - n_todo, unit="partition", **hidden) as bar:
+    with nullcontext() if progress else silent():
+        bar = Bar("adapt", n_jobs, "partition", "users", done=n_jobs - n_todo)
+    with bar:
         for name, n_users in done:
-            users += n_users
-            speed = users / max(monotonic() - begin, 1e-9)
-            bar.set_postfix_str(f"{users:,} users, {speed:,.0f} per second", refresh=False)
-            bar.update()
+            bar.step(n_users)
             yield name, n_users
 
 

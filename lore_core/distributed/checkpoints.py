@@ -13,8 +13,6 @@ import shutil
 import time
 from pathlib import Path
 
-from tqdm import tqdm
-
 from lore_core.descent import Keeper
 from lore_core.distributed.processes import Processes
 from lore_core.distributed.trees import put_together, taken_apart
@@ -26,7 +24,7 @@ LATEST = "latest.json"
 
 
 class Checkpoints(Keeper):
-    """Keeps a run in a folder, and shows how far it is.
+    """Keeps a run in a folder.
 
     Args:
         folder: for all descents of one fit.
@@ -44,7 +42,6 @@ class Checkpoints(Keeper):
         self.steps = checks.whole_number("steps", steps, at_least=1)
         self.seconds = checks.number("seconds", seconds)
         self.last_step, self.last_time = 0, time.monotonic()
-        self.bar: tqdm | None = None
 
     def begin(self, run: Run) -> None:
         """Go on from the latest checkpoint of this descent, if there is one.
@@ -56,29 +53,16 @@ class Checkpoints(Keeper):
         if step is not None:
             run.load_state_dict(self.processes.agreed(lambda: self.read(run, step)))
         self.last_step, self.last_time = len(run.losses), time.monotonic()
-        if self.processes.rank == 0:
-            steps = run.objective.recipe.steps
-            self.bar = tqdm(desc=name(run), total=steps, initial=self.last_step, leave=False)
 
     def go_on(self, run: Run) -> None:
         """Keep the run, if it is time."""
-        self.show(run)
         waited = time.monotonic() - self.last_time >= self.seconds
         if len(run.losses) - self.last_step >= self.steps or self.processes.first(waited):
             self.keep(run)
 
     def end(self, run: Run) -> None:
         """Keep how the run ended."""
-        if self.bar is not None:
-            self.bar.close()
         self.keep(run)
-
-    def show(self, run: Run) -> None:
-        """Show losses, on the first process."""
-        if self.bar is not None:
-            known = {"loss": run.losses, "validation": run.validation}
-            self.bar.set_postfix({kind: losses[-1] for kind, losses in known.items() if losses})
-            self.bar.update()
 
     def keep(self, run: Run) -> None:
         """Write every process' part, then say that they are there, then forget older ones."""

@@ -6,6 +6,7 @@ Shapes: M responses, d features, K basis rewards, N users, B pairs.
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor
@@ -18,17 +19,17 @@ from lore_core.distributed.sharding import of_shard, shards
 from lore_core.fit import Fit, finish
 from lore_core.initial import initial_values
 from lore_core.objective import Objective
-from lore_core.preferences import Preferences
+from lore_core.prepared import Learnable
 from lore_core.recipes import Recipe
 from lore_core.reference import unit_column
 from lore_core.responses import Responses
 from lore_core.scale import training_unit
-from lore_core.tools import checks
+from lore_core.tools import checks, progress
 
 
 def fit_together(
     responses: Responses,
-    preferences: Preferences,
+    preferences: Learnable,
     rank: int,
     recipe: Recipe,
     seed: int,
@@ -36,7 +37,7 @@ def fit_together(
     device: torch.device,
     keeper: Keeper | None = None,
     *,
-    validation: Preferences | None = None,
+    validation: Learnable | None = None,
     reference: Tensor | None = None,
 ) -> Fit | None:
     """Fit the shared basis V and every seen user's weights jointly. Every process has to call it.
@@ -64,20 +65,21 @@ def fit_together(
     shapes = (responses.embeddings.shape[1], rank), (preferences.n_users, rank)
     basis, logits = initial_values(None, *shapes, recipe, scale, seed)
 
-    def objective(pairs: Preferences) -> Objective:
+    def objective(pairs: Learnable) -> Objective:
         own = of_shard(pairs, mine)
         return SharedObjective.of(responses, own, recipe, scale, reference, processes).to(device)
 
     train = objective(preferences)
     looks = validation is not None and len(validation) > 0 and recipe.patience is not None
     held_out = objective(validation) if looks and validation is not None else None
-    found = best_descent(
-        train,
-        held_out,
-        (basis * scale).to(train.embeddings),
-        logits[mine].to(train.embeddings),
-        keeper,
-    )
+    with nullcontext() if processes.rank == 0 else progress.silent():
+        found = best_descent(
+            train,
+            held_out,
+            (basis * scale).to(train.embeddings),
+            logits[mine].to(train.embeddings),
+            keeper,
+        )
     lengths = [shard.stop - shard.start for shard in cut]
     logits = processes.joined(found.parameters.logits.detach(), lengths)
     if processes.rank > 0:
@@ -94,12 +96,12 @@ def fit_together(
 
 def check(
     responses: Responses,
-    preferences: Preferences,
+    preferences: Learnable,
     rank: int,
     recipe: Recipe,
     seed: int,
     processes: Processes,
-    validation: Preferences | None = None,
+    validation: Learnable | None = None,
     reference: Tensor | None = None,
 ) -> None:
     """Say what is wrong with the arguments of `fit_together` before any work is done."""

@@ -5,6 +5,8 @@ Shapes: M responses, d features, B pairs.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -46,10 +48,37 @@ def preferences(path: Path, n_users: int | None = None) -> Preferences:
         ValueError: it holds something else, or ids out of range.
     """
     safe = path.suffix == ".safetensors"
-    ids = tensors(path, IDS) if safe else columns(path)
+    return paired(tensors(path, IDS) if safe else columns(path), n_users)
+
+
+def paired(ids: Mapping[str, Tensor], n_users: int | None) -> Preferences:
+    """Columns user, chosen and rejected as pairs; n_users as of `preferences`."""
     user = checks.index_vector("user", ids["user"])
     largest = int(user.max()) if len(user) else 0
     return Preferences(user, ids["chosen"], ids["rejected"], n_users or largest + 1)
+
+
+def chunks(path: Path, size: int) -> Iterator[dict[str, Tensor]]:
+    """User, chosen and rejected of at most `size` pairs at a time, in their order.
+
+    Args:
+        path: as of `preferences`.
+        size: pairs.
+
+    Raises:
+        FileNotFoundError, ValueError: as `preferences`.
+    """
+    if path.suffix == ".safetensors":
+        ids = tensors(path, IDS)
+        for first in range(0, len(ids["user"]), size):
+            yield {name: column[first : first + size] for name, column in ids.items()}
+        return
+    parquet = extra.needed("pyarrow.parquet", "reading Parquet")
+    for file in files_of(path):
+        with no_parquet(path), parquet.ParquetFile(file) as table:
+            for batch in table.iter_batches(size, columns=list(IDS), use_threads=False):
+                if len(batch):
+                    yield {name: torch.tensor(batch[name].to_numpy(False)) for name in IDS}
 
 
 def array(path: Path) -> Tensor:
@@ -74,19 +103,36 @@ def tensors(path: Path, names: tuple[str, ...]) -> dict[str, Tensor]:
 def columns(path: Path) -> dict[str, Tensor]:
     """User, chosen and rejected of a Parquet file, or of all in a folder."""
     parquet = extra.needed("pyarrow.parquet", "reading Parquet")
-    files = sorted(path.glob("*.parquet")) if path.is_dir() else [there(path)]
-    if not files:
-        raise ValueError(f"{path} has no *.parquet")
-    try:
-        tables = [parquet.read_table(file, columns=list(IDS)) for file in files]
+    with no_parquet(path):
+        tables = [parquet.read_table(file, columns=list(IDS)) for file in files_of(path)]
         return {
             name: torch.cat([torch.tensor(table[name].to_numpy()) for table in tables])
             for name in IDS
         }
+
+
+@contextmanager
+def no_parquet(path: Path) -> Iterator[None]:
+    """Say of a path what does not become columns of numbers."""
+    try:
+        yield
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(
             f"{path} is no Parquet with whole numbers user, chosen and rejected ({error})"
         ) from error
+
+
+def files_of(path: Path) -> list[Path]:
+    """The path itself, or the Parquet files of a folder, by name.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the folder has none.
+    """
+    files = sorted(path.glob("*.parquet")) if path.is_dir() else [there(path)]
+    if not files:
+        raise ValueError(f"{path} has no *.parquet")
+    return files
 
 
 def there(path: Path) -> Path:

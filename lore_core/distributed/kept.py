@@ -19,8 +19,13 @@ from lore_core.tools import checksums
 MANIFEST, CHECKPOINT, REWARD, FIT = "manifest.json", "checkpoint", "reward.safetensors", "fit.json"
 
 
-def claim(folder: Path, said: dict[str, Any]) -> None:
+def claim(folder: Path, said: dict[str, Any], called: str = "--out") -> None:
     """Write what a new folder belongs to, or see that it is what is said.
+
+    Args:
+        folder: new, or claimed before.
+        said: what it belongs to, as JSON can write it.
+        called: what to call the folder in errors.
 
     Raises:
         ValueError: it belongs to something else.
@@ -28,7 +33,7 @@ def claim(folder: Path, said: dict[str, Any]) -> None:
     said = json.loads(json.dumps(said))
     if not (folder / MANIFEST).is_file():
         if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
-            raise ValueError(f"{folder} holds something else already; give another --out")
+            raise ValueError(f"{folder} holds something else already; give another {called}")
         checksums.write(folder / MANIFEST, json.dumps(said, indent=1).encode())
         return
     before = json.loads((folder / MANIFEST).read_bytes())
@@ -36,7 +41,7 @@ def claim(folder: Path, said: dict[str, Any]) -> None:
     if differ:
         raise ValueError(
             f"{folder} belongs to {differ[0]} {before.get(differ[0])}, here {said.get(differ[0])}; "
-            "give another --out, or go on with what it belongs to"
+            f"give another {called}, or go on with what it belongs to"
         )
 
 

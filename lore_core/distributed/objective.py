@@ -22,7 +22,7 @@ from torch.autograd.function import once_differentiable
 from lore_core.distributed.processes import Processes
 from lore_core.distributed.vectors import vector_type
 from lore_core.objective import Objective, moderate
-from lore_core.preferences import Preferences
+from lore_core.prepared import Learnable, PreparedPairs
 from lore_core.recipes import Recipe
 from lore_core.responses import Responses, mean_row
 from lore_core.sorted_pairs import SortedPairs
@@ -48,7 +48,7 @@ class SharedObjective(Objective):
     def of(
         cls,
         responses: Responses,
-        mine: Preferences,
+        mine: Learnable,
         recipe: Recipe,
         scale: float,
         reference: Tensor | None,
@@ -127,12 +127,14 @@ class Sum(torch.autograd.Function):
         return gradient[0] * by_basis, gradient[0] * by_logits, None, None
 
 
-def on_rows(responses: Responses, mine: Preferences, recipe: Recipe, scale: float) -> Objective:
+def on_rows(responses: Responses, mine: Learnable, recipe: Recipe, scale: float) -> Objective:
     """The objective of some users: on all rows as they are, which processes share, or on a copy.
 
     A copy it is if these users compare fewer than half of the rows, or if the rows would cost
     digits as they are. What each process takes out of its copy cancels in every margin.
     """
+    if isinstance(mine, PreparedPairs):
+        return Objective.on(responses, mine, recipe, scale)
     rows = responses.embeddings
     compared = torch.cat([mine.chosen, mine.rejected]).unique()
     if 2 * len(compared) < len(rows) or not moderate(rows, mean_row(rows), scale):

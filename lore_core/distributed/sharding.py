@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from lore_core.preferences import Preferences
+from lore_core.prepared import Learnable, PreparedPairs
 
 
 def shards(counts: Tensor, n: int) -> list[slice]:
@@ -38,13 +39,15 @@ def shards(counts: Tensor, n: int) -> list[slice]:
     return [slice(a, b) for a, b in pairwise([0, *inner.tolist(), n_users])]
 
 
-def of_shard(pairs: Preferences, shard: slice) -> Preferences:
+def of_shard(pairs: Learnable, shard: slice) -> Learnable:
     """The pairs of a shard's users, renumbered from 0.
 
     Args:
         pairs: B pairs of N users, in any order.
         shard: its users.
     """
+    if isinstance(pairs, PreparedPairs):
+        return pairs.of_users(shard)
     mine = (pairs.user >= shard.start) & (pairs.user < shard.stop)
     return Preferences(
         user=pairs.user[mine] - shard.start,

@@ -17,6 +17,7 @@ from lore_core.preferences import Preferences
 from lore_core.recipes import CENTRES
 from lore_core.scores import logits_of
 from lore_core.tools import checks, draws
+from lore_core.tools.progress import Bar
 from lore_core.tools.ragged import padded
 
 SEEN = 8  # seen users who score every response at once: bounds the memory
@@ -116,11 +117,13 @@ def fit_new_users(model: Frozen, tables: Any, shots: Preferences, seed: int) -> 
     start = model.new_user.start(centre, generator)
     weights = centre.clone()
     batches = model.new_user.batches(shots.counts)
-    for n in batches[batches > 0].unique().tolist():
-        for users in (batches == n).nonzero().flatten().split(USERS):
-            pairs = shots.of_users(users)
-            here = start[users], centre[users]
-            weights[users] = fit_weights(model, tables, pairs, here, n, generator)
+    with Bar("weights", shots.n_users, "user") as bar:
+        for n in batches[batches > 0].unique().tolist():
+            for users in (batches == n).nonzero().flatten().split(USERS):
+                pairs = shots.of_users(users)
+                here = start[users], centre[users]
+                weights[users] = fit_weights(model, tables, pairs, here, n, generator)
+                bar.step(len(pairs) * model.new_user.epochs, len(users))
     return weights
 
 

@@ -75,7 +75,8 @@ class PAL(Method):
         def loss() -> Tensor:
             return self.loss(model, data, next(batches))
 
-        optimise(model, self.optimizer(model), loss, self.schedule, validator(model, data))
+        validate, batch = validator(model, data), min(self.batch, len(data.pairs))
+        optimise(model, self.optimizer(model), loss, self.schedule, validate, pairs=batch)
         unknown = data.pairs.counts == 0
         model.logits.data[unknown] = logits_of(data.filled(model.personal)[unknown])
         return deliver(model, given.responses.embeddings.device)

@@ -20,6 +20,7 @@ from lore_core.objective import pair_loss
 from lore_core.preferences import Preferences
 from lore_core.responses import Responses
 from lore_core.tools import checks
+from lore_core.tools.progress import Bar
 from lore_core.tools.ragged import rectangles
 
 CELLS = 2**14  # differences held at once: bounds the memory
@@ -47,15 +48,17 @@ def ridge_logistic(
     rows = responses.embeddings
     shape = pairs.n_users, rows.shape[1]
     directions = centre.double().expand(shape).clone()  # the last digits decide when to stop
-    for users, positions, mask in rectangles(pairs.user, pairs.n_users, CELLS):
-        gaps = rows[pairs.chosen[positions]].double() - rows[pairs.rejected[positions]].double()
-        gaps *= mask[..., None]
-        gram = gaps @ gaps.mT
-        check_ridge(gaps, gram, ridge)
-        start = (gaps @ directions[users][..., None])[..., 0]
-        problem = RidgeLogistic(gram=gram, start=start, mask=mask, ridge=ridge)
-        coefficients, _ = minimise(problem, torch.zeros_like(problem.start), STEPS, NEAR)
-        directions[users] += (coefficients[:, None] @ gaps)[:, 0]
+    with Bar("directions", pairs.n_users, "user") as bar:
+        for users, positions, mask in rectangles(pairs.user, pairs.n_users, CELLS):
+            gaps = rows[pairs.chosen[positions]].double() - rows[pairs.rejected[positions]].double()
+            gaps *= mask[..., None]
+            gram = gaps @ gaps.mT
+            check_ridge(gaps, gram, ridge)
+            start = (gaps @ directions[users][..., None])[..., 0]
+            problem = RidgeLogistic(gram=gram, start=start, mask=mask, ridge=ridge)
+            coefficients, _ = minimise(problem, torch.zeros_like(problem.start), STEPS, NEAR)
+            directions[users] += (coefficients[:, None] @ gaps)[:, 0]
+            bar.step(mask.sum(), len(users))
     return directions.to(rows)
 
 

@@ -17,6 +17,7 @@ from torch.optim.lr_scheduler import (
 )
 
 from lore_core.tools import checks
+from lore_core.tools.progress import Bar
 from lore_core.training import EarlyStopping, train
 
 REMEDY = "smaller learning rates"
@@ -71,6 +72,7 @@ def optimise(
     loss: Callable[[], Tensor],
     schedule: Schedule,
     validate: Callable[[], float] | None = None,
+    pairs: int = 0,
 ) -> None:
     """Take the schedule's steps; with validation, end at the best parameters that it saw.
 
@@ -80,6 +82,7 @@ def optimise(
         loss: of a fresh batch.
         schedule: how long and how fast.
         validate: a validation loss.
+        pairs: that a batch has, for the progress bar.
 
     Raises:
         ValueError: a loss is not finite.
@@ -91,6 +94,7 @@ def optimise(
 
     def take_step(step: int) -> float:
         value = loss()
+        bar.count(pairs)
         if value.isfinite():  # else `train` says so, and the model stays as it was
             optimizer.zero_grad()
             value.backward()
@@ -98,4 +102,5 @@ def optimise(
             scheduler.step()
         return float(value.detach())
 
-    train(take_step, schedule.steps, REMEDY, stopping, name=str(getattr(model, "kind", "network")))
+    with Bar(str(getattr(model, "kind", "network")), schedule.steps) as bar:
+        train(take_step, schedule.steps, REMEDY, stopping, bar=bar)

@@ -87,7 +87,8 @@ class VPL(Method):
         )
         loss = self.losses(model, data, Draws(given.seed, data.device))
         validate = validator(model, data, know_users)
-        optimise(model, optimizer, lambda: next(loss), self.schedule, validate)
+        pairs = self.users * self.targets
+        optimise(model, optimizer, lambda: next(loss), self.schedule, validate, pairs)
         know_users()
         return deliver(model, given.responses.embeddings.device)
 

@@ -12,6 +12,7 @@ from torch.optim import SGD, AdamW, Optimizer
 from lore_core.methods.schedule import Schedule
 from lore_core.tasks.pace import Pace
 from lore_core.tools import draws
+from lore_core.tools.progress import Bar
 
 MOMENTUM = 0.9
 
@@ -37,7 +38,7 @@ def descend(
         user: (n,) whose each item is.
         pace: how.
         source: where the order of the items comes from.
-        name: of the stage, for errors.
+        name: of the stage, for errors and the progress bar.
         penalty: is added to each step's loss, after the losses were computed.
         together: items that are in memory at once; a step with more adds up their gradients.
         after_pass: is called after each pass.
@@ -59,18 +60,21 @@ def descend(
     schedule = Schedule(steps, warmup=min(1.0, pace.warm_up / steps), cosine=True)
     rate = schedule.scheduler(optimizer)
     curve, counts = [], item_weights(user, pace)
-    for _ in range(pace.passes):
-        total = 0.0
-        for rows in batches(n, pace.batch, source):
-            where = f"{name}, step {rate.last_epoch + 1}"
-            total += step(rows, losses, counts, penalty, where, together)
-            if pace.clip is not None and pace.batch is not None:
-                torch.nn.utils.clip_grad_norm_(weights, pace.clip)
-            optimizer.step()
-            optimizer.zero_grad()
-            rate.step()
-        curve.append(total / n)
-        after_pass()
+    with Bar(name, steps, counts="items") as bar:
+        for _ in range(pace.passes):
+            total = 0.0
+            for rows in batches(n, pace.batch, source):
+                where = f"{name}, step {rate.last_epoch + 1}"
+                done = step(rows, losses, counts, penalty, where, together)
+                total += done
+                if pace.clip is not None and pace.batch is not None:
+                    torch.nn.utils.clip_grad_norm_(weights, pace.clip)
+                optimizer.step()
+                optimizer.zero_grad()
+                rate.step()
+                bar.step(len(rows), loss=done / len(rows))
+            curve.append(total / n)
+            after_pass()
     for weight in weights:
         weight.requires_grad_(False)
     return curve
