@@ -96,7 +96,7 @@ def fit_basis(
     found = best_descent(
         objective, held_out and held_out.to(device), (basis * scale).to(kind), logits.to(kind)
     )
-    basis, logits = found.parameters.basis / scale, found.parameters.logits
+    basis, logits = found.parameters.basis.detach() / scale, found.parameters.logits.detach()
     reward = finish(basis, logits, preferences.counts.to(device), recipe)
     home = responses.embeddings.device
     return Fit(

@@ -14,16 +14,37 @@ from lore_core.tools.checks import number
 from lore_core.tools.progress import Bar
 from lore_core.training import EarlyStopping
 
+AT_EASE = 1000  # users whose logits need no other unit
 REMEMBERED = 2**22  # numbers: bounds the memory of L-BFGS, and the time of its iterations
 
 
 class Parameters(nn.Module):
-    """What the descent moves: the basis V (d, K) and the logits l (N, K)."""
+    """What the descent moves: the basis V (d, K), and the logits l (N, K) in a unit of theirs.
 
-    def __init__(self, basis: Tensor, logits: Tensor):
+    Args:
+        basis, logits: where to start.
+        unit: of the logits, what they are divided by while they are moved.
+    """
+
+    def __init__(self, basis: Tensor, logits: Tensor, unit: float = 1.0):
         super().__init__()
+        self.unit = unit
         self.basis = nn.Parameter(basis.detach().clone())
-        self.logits = nn.Parameter(logits.detach().clone())
+        self.moved = nn.Parameter(logits.detach() / unit)
+
+    @property
+    def logits(self) -> Tensor:
+        """l, (N, K), with a gradient to what is moved."""
+        return self.moved * self.unit
+
+
+def logits_unit(recipe: Recipe, n_users: int) -> float:
+    """The unit in which the curvature along logits is that of a world with `AT_EASE` users.
+
+    A user is 1/N of the loss, so among very many users L-BFGS would see slopes along the basis
+    alone, and stop before it has moved anybody. Adam does not ask how steep a slope is.
+    """
+    return max(1.0, (n_users / AT_EASE) ** 0.5) if recipe.optimizer == "lbfgs" else 1.0
 
 
 class Run:
@@ -45,7 +66,8 @@ class Run:
         bar: Bar | None = None,
     ):
         self.objective = objective
-        self.parameters = Parameters(basis, logits)
+        unit = logits_unit(objective.recipe, objective.n_users)
+        self.parameters = Parameters(basis, logits, unit)
         self.stopping = early_stopping(self.parameters, held_out, objective.recipe)
         self.groups = groups(objective.recipe, self.parameters)
         n_numbers = (len(basis) + objective.n_users) * basis.shape[1]
@@ -114,8 +136,8 @@ def early_stopping(
 def groups(recipe: Recipe, parameters: Parameters) -> list[list[nn.Parameter]]:
     """What moves together, one group after the other in each step."""
     if recipe.optimizer == "alternating":  # first l with V fixed, then V with the new l fixed
-        return [[parameters.logits], [parameters.basis]]
-    return [[parameters.basis, parameters.logits]]
+        return [[parameters.moved], [parameters.basis]]
+    return [[parameters.basis, parameters.moved]]
 
 
 def backward(

@@ -24,7 +24,7 @@ from worlds import (
     true_basis,
 )
 
-from lore_core import Preferences, Recipe, Responses, accuracy, fit_basis
+from lore_core import Preferences, Recipe, Responses, accuracy, fit_basis, run
 from lore_core.evaluation.alignment import alignment
 from lore_core.evaluation.study import BLOCKS
 from lore_core.objective import Objective
@@ -625,3 +625,27 @@ def test_numpy_arrays_and_numbers_are_welcome():
     columns = (labels.user.numpy(), labels.chosen.numpy(), labels.rejected.numpy())
     same = Preferences(*columns, n_users=columns[0].max() + 1)
     assert fit_basis(as_numpy, same, np.int64(2)).losses == toy_fit().losses
+
+
+def crowd_of(copies):
+    """The losses of a fit to everybody's pairs, when everybody is there so many times."""
+    one, start = toy_pairs(), (normal(6, 3), normal(5, 3, seed=1))
+    user = torch.cat([one.user + copy * one.n_users for copy in range(copies)])
+    rows = (rows.repeat(copies) for rows in (one.chosen, one.rejected))
+    many = Preferences(user, *rows, one.n_users * copies)
+    recipe = Recipe(steps=6, tolerance=0.0, ridge_basis=1e-2)
+    start = start[0], start[1].repeat(copies, 1)
+    return torch.tensor(fit_basis(toy_responses(), many, 3, recipe, start).losses)
+
+
+def test_a_step_of_lbfgs_gets_as_far_however_many_users_share_the_loss(monkeypatch):
+    """A user is 1/N of the loss; the unit of the logits makes up for it."""
+    one, behind = crowd_of(1), []
+    for at_ease in (5, 1e9):
+        monkeypatch.setattr(run, "AT_EASE", at_ease)
+        behind.append(float(crowd_of(256)[1] - one[1]))
+    assert behind[0] < behind[1] / 4
+
+
+def test_adam_does_not_ask_how_many_users_there_are():
+    assert run.logits_unit(PAPER, 10**6) == 1.0 == run.logits_unit(Recipe(), 1000)
