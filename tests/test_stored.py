@@ -228,9 +228,11 @@ def test_killed_it_is_refused_as_unfinished_and_the_same_call_begins_anew(small,
     making.join()
     with pytest.raises(FileNotFoundError, match="folder is unfinished"):
         stored.opened(folder)
-    (folder / "block-99.safetensors").write_bytes(b"of another size of blocks")
+    left = folder / "block-99.safetensors", folder / ".block-3.safetensors.here.1.part"
+    for path in left:
+        path.write_bytes(b"of another size of blocks")
     assert_same_blocks(stored_pairs(source, folder, N).pairs, SortedPairs.of(TRAIN, M))
-    assert not (folder / "block-99.safetensors").exists()
+    assert not any(path.exists() for path in left)
 
 
 def test_what_is_there_is_not_made_again(small, tmp_path):
@@ -287,6 +289,7 @@ def test_pairs_out_of_order_are_refused_wherever_they_stand(small, tmp_path):
     backwards = TRAIN.select(torch.arange(len(TRAIN)).flip(0))
     with pytest.raises(ValueError, match="not sorted by user: 10 comes after 12; sort it"):
         on_disk(backwards, tmp_path / "within")
+    assert len(on_disk(TRAIN, tmp_path / "within")) == len(TRAIN)  # the file was sorted meanwhile
     late = TRAIN.select(torch.tensor([*range(15), 200, *range(15, 40)]))  # as a chunk ends
     with pytest.raises(ValueError, match="not sorted by user: 1 comes after 12; sort it"):
         on_disk(late, tmp_path / "between")
@@ -296,7 +299,7 @@ BAD = {
     "nowhere": (lambda p: stored_pairs(p / "none.parquet", p / "f"), "none.parquet does not exist"),
     "no file": (lambda p: stored_pairs(p, p / "f"), r"has no \*.parquet"),
     "too few users": (lambda p: on_disk(TRAIN, p, 5), "out of range for n_users = 5"),
-    "nothing": (lambda p: stored.opened(p), "has no sorted pairs"),
+    "nothing": (lambda p: stored.opened(p), "holds no sorted pairs"),
     "no pairs": (
         lambda p: fitted(on_disk(asked([0, 0]), p), None, Recipe()),
         "no pairs to learn from",
