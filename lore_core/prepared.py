@@ -66,7 +66,7 @@ class PreparedPairs:
         Args:
             places: (n,) ascending, in the order of users.
         """
-        ends = torch.tensor([len(block.user) for block in self.pairs.blocks]).cumsum(0)
+        ends = places.new_tensor([len(block.user) for block in self.pairs.blocks]).cumsum(0)
         found, begin = [], 0
         parts = places.tensor_split(torch.searchsorted(places, ends)[:-1])
         for block, part, end in zip(self.pairs.blocks, parts, ends.tolist(), strict=True):

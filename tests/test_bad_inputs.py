@@ -34,7 +34,7 @@ from lore_core.distributed import inputs, kept
 from lore_core.distributed.checkpoints import Checkpoints
 from lore_core.distributed.processes import Processes, own_device, started
 from lore_core.distributed.sharding import shards
-from lore_core.distributed.stored import check_order
+from lore_core.distributed.sorting import check_order
 from lore_core.evaluation import (
     asking,
     calibration,

@@ -121,10 +121,15 @@ def test_the_unit_of_the_embeddings_is_the_same(small, tmp_path, monkeypatch):
     for size in (7, 100, 10_000):
         monkeypatch.setattr(scale, "SAMPLE", size)
         assert pair_scale(RESPONSES, found) == pair_scale(RESPONSES, TRAIN)
-    alike = Responses(torch.ones(M, D).double(), RESPONSES.prompt)
-    alike.embeddings[-1] = 0  # which few pairs name, so that a sample of some says nothing
     monkeypatch.setattr(scale, "SAMPLE", 3)
-    assert pair_scale(alike, found) == pair_scale(alike, TRAIN) > 0
+    looked = torch.cat(TRAIN.rows_at(scale.sample(len(TRAIN), 3)))
+    row = next(row for row in range(M) if row not in looked)
+    alike = Responses(torch.ones(M, D).double(), RESPONSES.prompt)
+    alike.embeddings[row] = 0  # so that these three pairs say nothing
+    n_named = int(((TRAIN.chosen == row) | (TRAIN.rejected == row)).sum())
+    for pairs in (found, TRAIN):
+        unit = (n_named * D / len(TRAIN)) ** 0.5
+        assert pair_scale(alike, pairs) == pytest.approx(unit, rel=1e-12)
 
 
 @pytest.mark.parametrize("users", [(0, N), (1, 3), (5, 8), (7, 8), (4, 5), (9, N)])
@@ -223,9 +228,11 @@ def test_killed_it_is_refused_as_unfinished_and_the_same_call_begins_anew(small,
     making.join()
     with pytest.raises(FileNotFoundError, match="folder is unfinished"):
         stored.opened(folder)
-    (folder / "block-99.safetensors").write_bytes(b"of another size of blocks")
+    left = folder / "block-99.safetensors", folder / ".block-3.safetensors.here.1.part"
+    for path in left:
+        path.write_bytes(b"of another size of blocks")
     assert_same_blocks(stored_pairs(source, folder, N).pairs, SortedPairs.of(TRAIN, M))
-    assert not (folder / "block-99.safetensors").exists()
+    assert not any(path.exists() for path in left)
 
 
 def test_what_is_there_is_not_made_again(small, tmp_path):
@@ -282,7 +289,8 @@ def test_pairs_out_of_order_are_refused_wherever_they_stand(small, tmp_path):
     backwards = TRAIN.select(torch.arange(len(TRAIN)).flip(0))
     with pytest.raises(ValueError, match="not sorted by user: 10 comes after 12; sort it"):
         on_disk(backwards, tmp_path / "within")
-    late = TRAIN.select(torch.tensor([*range(16), 200, *range(16, 40)]))  # as a chunk begins
+    assert len(on_disk(TRAIN, tmp_path / "within")) == len(TRAIN)  # the file was sorted meanwhile
+    late = TRAIN.select(torch.tensor([*range(15), 200, *range(15, 40)]))  # as a chunk ends
     with pytest.raises(ValueError, match="not sorted by user: 1 comes after 12; sort it"):
         on_disk(late, tmp_path / "between")
 
@@ -291,7 +299,7 @@ BAD = {
     "nowhere": (lambda p: stored_pairs(p / "none.parquet", p / "f"), "none.parquet does not exist"),
     "no file": (lambda p: stored_pairs(p, p / "f"), r"has no \*.parquet"),
     "too few users": (lambda p: on_disk(TRAIN, p, 5), "out of range for n_users = 5"),
-    "nothing": (lambda p: stored.opened(p), "has no sorted pairs"),
+    "nothing": (lambda p: stored.opened(p), "holds no sorted pairs"),
     "no pairs": (
         lambda p: fitted(on_disk(asked([0, 0]), p), None, Recipe()),
         "no pairs to learn from",

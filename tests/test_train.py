@@ -429,13 +429,13 @@ def test_more_processes_than_users_are_refused(world, tmp_path):
 
 def shown_at_once(arguments):
     """The command, whose progress waits for no second."""
+    os.environ.pop("TQDM_DISABLE", None)
     progress.DELAY = 0.0
     with progress.shown():
         processes.command(arguments)
 
 
-def test_progress_is_shown_by_the_first_process_alone(world, tmp_path, monkeypatch):
-    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+def test_progress_is_shown_by_the_first_process_alone(world, tmp_path):
     arguments = words(world, tmp_path / "out", "--steps", 2)
     running = processes.start(2, tmp_path / "said", shown_at_once, arguments)
     assert processes.ended(running) == [0, 0]
