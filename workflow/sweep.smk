@@ -15,7 +15,7 @@ rule all:
         [f"{WORK}/{name}.safetensors" for name in PLAN["runs"]],
 
 
-# What a run says is kept only if it said something: then something went wrong, or was odd.
+# What a run says, a traceback above all, stands beside where its result would be.
 rule run:
     output:
         WORK + "/{name}.safetensors",
@@ -26,6 +26,5 @@ rule run:
     threads: 1
     shell:
         "export OMP_NUM_THREADS={threads} TQDM_DISABLE=1; "
-        "if {PYTHON:q} workflow/sweep_run.py {params.plan:q} {wildcards.name:q} {output:q} >{log:q} 2>&1; "
-        "then [ -s {log:q} ] || rm -f {log:q}; echo '  finished  {wildcards.name}'; "
-        "else echo '  failed    {wildcards.name}'; exit 1; fi"
+        "{PYTHON:q} workflow/sweep_run.py {params.plan:q} {wildcards.name:q} {output:q} >{log:q} 2>&1 && "
+        "echo '  finished  {wildcards.name}' || {{ echo '  failed    {wildcards.name}'; exit 1; }}"

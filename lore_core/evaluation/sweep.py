@@ -62,14 +62,11 @@ class Run:
     @property
     def candidates(self) -> dict[str, Method]:
         """The method's settings at this rank, among which the run's validation data choose."""
-        known = REGISTRY[self.method].candidates
+        known: Mapping[str, Any] = REGISTRY[self.method].candidates
         if self.rank is None:
             return dict(known)
         at = f"rank {self.rank}"  # most differ in nothing but the rank, and become one
-        return {
-            RANK.sub(at, label): replace(one, rank=self.rank)  # type: ignore[call-arg]
-            for label, one in known.items()
-        }
+        return {RANK.sub(at, label): replace(one, rank=self.rank) for label, one in known.items()}
 
     def told(self) -> dict[str, Any]:
         """What JSON can hold of it; `of` reads that."""
