@@ -152,10 +152,14 @@ def sweep(path: str, options: list[str]) -> int:
     return int(len(found) < len(runs))
 
 
-if __name__ == "__main__":
+def main(arguments: list[str]) -> int:
+    """The command; what cannot be run is one line."""
     try:
-        code = sweep(sys.argv[1], sys.argv[2:])
+        return sweep(arguments[0], arguments[1:])
     except (ValueError, OSError, ImportError) as error:
         print(f"sweep: {error}", file=sys.stderr)
-        code = 2
-    sys.exit(code)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
