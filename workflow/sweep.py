@@ -13,7 +13,7 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -95,10 +95,16 @@ def done(asked: dict[str, Any]) -> dict[str, list[sweep_rows.Row]]:
     return found
 
 
+def forget_logs(work: Path, names: Iterable[str]) -> None:
+    """Remove what these runs said the last time they were tried."""
+    for name in names:
+        (work / f"{name}.log").unlink(missing_ok=True)
+
+
 def compute(work: Path, options: list[str], lock: int) -> None:
     """Have Snakemake run what is missing. Whatever it says, what counts is what is there then."""
     command = [sys.executable, "-m", "snakemake", *SNAKEMAKE, *MORE, *LOCAL, *options]
-    command += ["--config", f"plan={work / PLAN}"]
+    command += ["--configfile", str(work / PLAN)]
     with (
         open(work / ACCOUNT, "w", encoding="utf-8") as said,
         subprocess.Popen(command, stderr=said, pass_fds=(lock,)) as snakemake,
@@ -142,6 +148,7 @@ def sweep(path: str, options: list[str]) -> int:
         before = done(asked)
         print(f"{len(runs)} runs, {len(before)} of them are there already.", flush=True)
         if len(before) < len(runs):
+            forget_logs(work, asked["runs"].keys() - before.keys())
             with whole(work / PLAN) as unfinished:
                 unfinished.write_text(json.dumps(asked), encoding="utf-8")
             compute(work, options, lock)
