@@ -19,6 +19,7 @@ from worlds import people, toy_responses
 
 from lore_core.datasets import saved
 from lore_core.evaluation import sweep_file, sweep_rows
+from lore_core.evaluation.benchmark import Benchmark
 from lore_core.evaluation.study import SEEN, UNSEEN
 from lore_core.evaluation.sweep import Run, has_rank
 from lore_core.methods.registry import REGISTRY
@@ -205,7 +206,7 @@ def test_a_data_set_may_have_counts_of_its_own(tmp_path):
 def test_a_rank_holds_for_every_setting_of_a_method_and_the_rest_stays(method):
     ranks = [7] if has_rank(method) else None
     [(_, rank)] = sweep_file.methods({method: ranks})
-    found = Run("any", method, rank, benchmark=None).candidates
+    found = Run("any", method, rank, Benchmark("train", None, (1,), 1, 1, (0,))).candidates
     if rank is None:
         assert found == REGISTRY[method].candidates
     else:

@@ -18,6 +18,7 @@ from lore_core.evaluation.benchmark import Benchmark
 from lore_core.evaluation.result import Result
 from lore_core.methods.protocol import Method
 from lore_core.methods.registry import REGISTRY
+from lore_core.tools import checks
 
 RANK = re.compile(r"^rank \d+")  # how the registry labels settings that have one
 
@@ -36,12 +37,25 @@ class Run:
         method: by its name in the registry.
         rank: K, or None for a method that has none.
         benchmark: of one seed, and of one crowd or of the data's own people.
+
+    Raises:
+        ValueError: the method is unknown, or a rank is missing or too much; there are more seeds.
     """
 
     data: str
     method: str
     rank: int | None
     benchmark: Benchmark
+
+    def __post_init__(self) -> None:
+        checks.one_of("method", self.method, tuple(REGISTRY))
+        checks.instance_of("benchmark", self.benchmark, Benchmark)
+        if has_rank(self.method):
+            checks.whole_number(f"rank of {self.method}", self.rank, at_least=1)
+        elif self.rank is not None:
+            raise ValueError(f"rank of {self.method} is {self.rank!r}, expected None: it has none")
+        if len(self.benchmark.seeds) != 1:
+            raise ValueError(f"a run has the seeds {self.benchmark.seeds}, expected a single one")
 
     @property
     def seed(self) -> int:
