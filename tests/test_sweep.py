@@ -22,7 +22,9 @@ from lore_core.evaluation import sweep_file, sweep_rows
 from lore_core.evaluation.benchmark import Benchmark
 from lore_core.evaluation.study import SEEN, UNSEEN
 from lore_core.evaluation.sweep import Run, has_rank
+from lore_core.methods.lore import LoRe
 from lore_core.methods.registry import REGISTRY
+from lore_core.recipes import WEAK_RIDGE
 
 COURSE = yaml.safe_load((ROOT / "profiles" / "sweep.yaml").read_text())
 ALPHAS = [0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 2.0]
@@ -290,7 +292,32 @@ def test_a_file_that_is_no_sweep_is_one_line(text, tmp_path, capsys):
     (tmp_path / "sweep.yaml").write_text(text)
     assert sweep.main([str(tmp_path / "sweep.yaml")]) == 2
     assert capsys.readouterr().err.count("\n") == 1
-    assert sweep.main([str(tmp_path / "none.yaml")]) == 2
+    assert sweep.main([str(tmp_path / "none.yaml")]) == sweep.main([]) == 2
+
+
+def test_a_result_is_made_from_its_settings_and_from_those_of_the_registry(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    settings = asked(tmp_path, methods={"lore": [2], "per_user": None})
+
+    def marks():
+        plan = sweep.plan(settings, sweep_file.runs(settings))
+        return {name: told["made_from"] for name, told in plan["runs"].items()}
+
+    first = marks()
+    assert len(set(first.values())) == len(first) and marks() == first
+    other = replace(REGISTRY["lore"], candidates={"rank 1": LoRe(1, WEAK_RIDGE)})
+    monkeypatch.setitem(REGISTRY, "lore", other)
+    changed = {name for name, mark in marks().items() if mark != first[name]}
+    assert changed == {name for name in first if "/lore/" in name}
+
+
+def test_a_run_stands_on_its_own_method_and_its_own_data(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    tests = {"counts": (1,), "repeats": 1, "shots": 1, "seeds": (0,)}
+    found = sweep.files(Run("train", "per_user", None, Benchmark("train", None, **tests)))
+    assert {"data/train_data.csv.gz", "lore_core/methods/per_user.py"} <= {*found}
+    assert {"requirements.lock", "lore_core/evaluation/sweep_rows.py"} <= {*found}
+    assert not {"lore_core/methods/pal.py", "data/alpaca_eval.safetensors"} & {*found}
 
 
 def test_two_sweeps_do_not_work_in_one_folder(tmp_path):

@@ -51,7 +51,8 @@ def files(run: Run) -> list[str]:
 
 def made_from(run: Run, told: dict[str, Any]) -> str:
     """One checksum of all that a result depends on."""
-    known = [json.dumps(told, sort_keys=True), *(f"{digest(path)}  {path}" for path in files(run))]
+    known = [json.dumps(told, sort_keys=True), str(run.candidates)]
+    known += [f"{digest(path)}  {path}" for path in files(run)]
     return hashlib.sha256("\n".join(known).encode()).hexdigest()
 
 
@@ -162,6 +163,8 @@ def sweep(path: str, options: list[str]) -> int:
 def main(arguments: list[str]) -> int:
     """The command; what cannot be run is one line."""
     try:
+        if not arguments:
+            raise ValueError("which? Give a YAML file, such as profiles/sweep.yaml")
         return sweep(arguments[0], arguments[1:])
     except (ValueError, OSError, ImportError) as error:
         print(f"sweep: {error}", file=sys.stderr)
