@@ -24,13 +24,13 @@ unexport MPLBACKEND LORE_OUT
 
 # What runs headless runs two at a time, one thread each, without progress bars or personal settings.
 # None of this changes a result: `pytest` alone has to pass too.
-headless = course figures figures-model test quick lessons
+headless = course figures figures-model sweep test quick lessons
 $(headless): export OMP_NUM_THREADS ?= 1
 $(headless): export PYTHONHASHSEED = 0
 $(headless): export TQDM_DISABLE = 1
 $(headless): export IPYTHONDIR = $(CURDIR)/.venv/ipython
 
-.PHONY: help course figures figures-model test quick bench lab model data layers lessons rooms lock clean claims agree
+.PHONY: help course figures figures-model sweep test quick bench lab model data layers lessons rooms lock clean claims agree
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -69,6 +69,12 @@ figures-model: $(STAMP) ## steer and tune the small language model: an hour (SOU
 	@for study in style where; do $(PY) -m snakemake --quiet rules host \
 		--snakefile workflow/$$study.smk $(if $(SOURCE),--config source="$(SOURCE)") \
 		|| { $(GO_ON); exit 1; }; done
+
+# ON is a folder of profiles/ that says where jobs run; ARGS are more options of Snakemake.
+sweep: SWEEP ?= profiles/sweep.yaml
+sweep: ON ?= local
+sweep: $(STAMP) ## every data set, concentration, method, rank and seed of SWEEP=file (ON=slurm, ARGS=...)
+	@$(PY) workflow/sweep.py "$(SWEEP)" --workflow-profile "profiles/$(ON)" $(ARGS)
 
 agree: $(STAMP) ## compare another machine's tables (WITH=folder) with those of figures/ (OTHER=...)
 	@$(PY) workflow/agree.py "$(WITH)" "$(OTHER)"

@@ -52,6 +52,7 @@ from lore_core.evaluation.learning_curve import few_shots
 from lore_core.evaluation.newcomers import Newcomers
 from lore_core.evaluation.selection import select
 from lore_core.evaluation.study import BLOCKS, four_blocks
+from lore_core.evaluation.sweep import Run
 from lore_core.evaluation.synthetic import Crowd, draw_study
 from lore_core.evaluation.temperature import best_temperature
 from lore_core.evaluation.utility import true_utility
@@ -2086,4 +2087,22 @@ NO_SHARING = {
 
 @pytest.mark.parametrize(("call", "message"), NO_SHARING.values(), ids=NO_SHARING)
 def test_wrong_ways_to_share_a_fit_are_refused(call, message):
+    test_it_is_refused_and_said_what_was_expected(call, message)
+
+
+ONE_SEED = Benchmark("train", crowd=None, counts=(1,), repeats=1, shots=1, seeds=(0,))
+NO_RUN = {
+    "a method nobody knows": (lambda: Run("train", "lora", 2, ONE_SEED), "method is 'lora', exp"),
+    "no rank": (lambda: Run("train", "lore", None, ONE_SEED), "rank of lore is None, expected a"),
+    "a rank too much": (lambda: Run("train", "reference", 2, ONE_SEED), "it has none"),
+    "no benchmark": (lambda: Run("train", "lore", 2, {}), "benchmark is a dict, expected Bench"),
+    "two seeds": (
+        lambda: Run("train", "lore", 2, replace(ONE_SEED, seeds=(0, 1))),
+        "a run has the seeds .0, 1., expected a single one",
+    ),
+}
+
+
+@pytest.mark.parametrize(("call", "message"), NO_RUN.values(), ids=NO_RUN)
+def test_a_wrong_run_of_a_sweep_is_refused(call, message):
     test_it_is_refused_and_said_what_was_expected(call, message)

@@ -38,6 +38,7 @@ LOCK_PLATFORM = default_environment() | {
     "platform_system": "Linux",
     "os_name": "posix",
 }
+APART = {"cluster"}  # an extra that is installed by hand, where there is such a cluster
 # torch's builds differ by index in the accelerator libraries they bring; those are not pinned here.
 ACCELERATOR = re.compile(r"nvidia-|cuda-|triton")
 
@@ -52,8 +53,9 @@ def specifiers(requirements):
 
 
 def project_requirements():
-    extras = PROJECT["optional-dependencies"].values()
-    return PROJECT["dependencies"] + [line for extra in extras for line in extra]
+    extras = PROJECT["optional-dependencies"].items()
+    lines = [line for name, extra in extras if name not in APART for line in extra]
+    return PROJECT["dependencies"] + lines
 
 
 def conda_requirements():
@@ -93,6 +95,12 @@ def test_lock_satisfies_pyproject():
     for name, specifier in specifiers(project_requirements()).items():
         assert name in pins, f"{name} is in pyproject.toml, not in the lock: make lock"
         assert pins[name] in specifier, f"locked {name} {pins[name]} is not {specifier}: make lock"
+
+
+def test_an_extra_apart_asks_for_nothing_that_the_lock_has():
+    """So it adds to a pinned environment and cannot contradict it by itself."""
+    asked = [line for name in APART for line in PROJECT["optional-dependencies"][name]]
+    assert asked and not by_name(asked).keys() & locked().keys()
 
 
 def test_lock_is_closed():
