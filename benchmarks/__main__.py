@@ -86,13 +86,15 @@ def growth(large: bool) -> str:
             f" The last row has PersonalLLM's shape; a vector for each pair, as published, would "
             f"take {bytes_ / 1e9:.0f} GB for training and test in single precision."
         )
-    names = "users, pairs, d, K, steps, seconds, peak GB, seen, new users, adapting s, new"
+    names = (
+        "users, pairs, d, K, steps, gradients, seconds, peak GB, seen, new users, adapting s, new"
+    )
     return "\n".join(["## Growth", "", markdown(names.split(", "), lines), "", words])
 
 
 def line(row: dict[str, float]) -> tuple[str, ...]:
     """One fit as a row of the table."""
-    parts = [f"{row[name]:,.0f}" for name in ("users", "pairs", "d", "rank", "steps")]
+    parts = [f"{row[name]:,.0f}" for name in ("users", "pairs", "d", "rank", "steps", "gradients")]
     parts += [f"{row['seconds']:.3g}", f"{row['peak bytes'] / 1e9:.2f}", f"{row['seen']:.3f}"]
     parts += [f"{row['new users']:,.0f}", f"{row['adapting']:.3g}", f"{row['new']:.3f}"]
     return tuple(parts)
