@@ -92,7 +92,7 @@ def optimise(
     def take_step(step: int) -> float:
         value = loss()
         if value.isfinite():  # else `train` says so, and the model stays as it was
-            optimizer.zero_grad()
+            model.zero_grad()
             value.backward()
             optimizer.step()
             scheduler.step()
