@@ -13,6 +13,7 @@ from worlds import pairs, random, shuffled, toy_pairs, toy_responses, triples
 
 from lore_core.methods import VPL, Schedule, vpl
 from lore_core.methods.networks import TrainingData
+from lore_core.methods.side_by_side import SideBySide
 from lore_core.methods.vpl import VPLModel
 from lore_core.methods.vpl_training import Questions, divergence
 from lore_core.tools.draws import Draws
@@ -87,19 +88,19 @@ def test_the_posterior_reads_each_users_own_pairs():
     some = toy_pairs(n_pairs=37)
     model = toy_model()
     e = model.inputs(toy_responses().embeddings)
-    for found, expected in zip(model.posterior(e, some), latents(model, some), strict=True):
+    for found, expected in zip(model.posterior_once(e, some), latents(model, some), strict=True):
         close(found, expected)
 
 
 def test_order_of_context_does_not_matter():
     model, some = toy_model(), toy_pairs()
     e = model.inputs(toy_responses().embeddings)
-    close(model.posterior(e, shuffled(some))[0], model.posterior(e, some)[0])
+    close(model.posterior_once(e, shuffled(some))[0], model.posterior_once(e, some)[0])
 
 
 def test_a_repeated_pair_counts_as_often_as_it_appears():
     model, twice = toy_model(), pairs((0, 1, 2), (0, 1, 2), (0, 3, 4))
-    found, _ = model.posterior(model.inputs(toy_responses().embeddings), twice)
+    found, _ = model.posterior_once(model.inputs(toy_responses().embeddings), twice)
     once = twice.select(torch.tensor([0, 2]))
     close(found, latents(model, twice)[0])
     assert (found - latents(model, once)[0]).abs().max() > 1e-3
@@ -109,7 +110,8 @@ def test_rewards_are_those_of_the_network_on_embedding_and_latent_side_by_side()
     model, e, z = toy_model(), single(9, 6), single(5, 4, seed=1)
     user, rows = torch.tensor([0, 4, 4, 2, 0]), torch.tensor([8, 8, 0, 3, 3])
     expected = model.reward(torch.cat([e[rows], z[user]], 1))[:, 0]
-    close(model.rewards(e, z, user, rows), expected)
+    of_e, of_z = model.halves(e, z)
+    close(model.rewards(of_e[rows] + of_z[user]), expected)
 
 
 def test_the_networks_are_those_of_the_paper():
@@ -185,6 +187,63 @@ def margin(model, user, z):
         for row in (user, 30 + user)
     )
     return chosen - rejected
+
+
+@pytest.mark.parametrize("rescale", [False, True])
+@pytest.mark.parametrize("users", [1, 3, 5])
+def test_loss_and_gradient_are_those_of_a_loop_over_users_and_pairs(users, rescale):
+    settings = replace(SMALL, users=users, kl=0.5, context=(1, 4), targets=3, rescale=rescale)
+    model, some = toy_model(stretch=1.0).requires_grad_(), shuffled(toy_pairs(n_pairs=37))
+    found = gradients(losses(settings, model, some, 3).sum(), model)
+    expected = gradients(sum(islice(looped(settings, model, some), 3)), model)
+    assert all(gradient is not None and gradient.any() for gradient in found)
+    close(found, expected, 1e-4)
+
+
+def gradients(loss, model):
+    """The loss and the gradient of every parameter, but for two that cancel."""
+    cancel = "set_encoder.key.bias", "reward.4.bias"
+    named = [p for name, p in model.named_parameters() if name not in cancel]
+    return [loss.detach(), *torch.autograd.grad(loss, named)]
+
+
+def looped(settings, model, some, seed=0):
+    """The losses, one user and one pair after another."""
+    data, draws = TrainingData.of(toy_responses(), some, None, seed, "cpu"), Draws(seed, CPU)
+    questions, e = Questions(settings, data.pairs, draws), model.inputs(data.responses.embeddings)
+    for step in range(9):
+        context, targets = questions.draw()
+        noise = draws.normal(len(context.mask), 4)
+        terms, away = [], []
+        for user in range(len(noise)):
+            pairs_read = [torch.cat([e[c], e[r]]) for c, r in kept(context, user)]
+            codes = [model.pair_encoder(pair) for pair in pairs_read]
+            mean, log_variance = read(model.set_encoder, codes)
+            z = mean + (log_variance / 2).exp() * noise[user]
+            z = 2 * z / z.norm() if settings.rescale else z  # √z = 2
+            for sides in kept(targets, user):
+                chosen, rejected = (model.reward(torch.cat([e[row], z])) for row in sides)
+                terms.append(F.softplus(rejected - chosen))
+            away.append(kl_divergence(Normal(mean, (log_variance / 2).exp()), Normal(0.0, 1.0)))
+        away = torch.stack(away).sum(1).mean()
+        yield torch.cat(terms).mean() + settings.beta(step) * away
+
+
+def kept(table, user):
+    """A user's pairs in a table: (chosen, rejected)."""
+    mask = table.mask[user]
+    return zip(table.chosen[user][mask], table.rejected[user][mask], strict=True)
+
+
+def test_the_gradient_of_a_layer_on_inputs_side_by_side_is_that_of_finite_differences():
+    weight, bias, e, z = (
+        torch.randn(*shape, generator=random(0), dtype=torch.float64, requires_grad=True)
+        for shape in ((3, 7), (3,), (4, 5), (6, 2))
+    )
+    assert torch.autograd.gradcheck(SideBySide.apply, (weight, bias, e, z))
+    of_e, of_z = SideBySide.apply(weight, bias, e, z)
+    together = torch.cat([e[[0, 3]], z[[5, 2]]], 1)
+    close(of_e[[0, 3]] + of_z[[5, 2]], F.linear(together, weight, bias))
 
 
 @pytest.mark.parametrize("cycle", [None, 10])
@@ -272,11 +331,11 @@ def draws(n, **changes):
     source, whose = questions(**changes)
     for _ in range(n):
         context, targets = source.draw()
-        assert context.n_users == targets.n_users
+        assert len(context.mask) == len(targets.mask)
         for some in (context, targets):
             assert torch.equal(some.rejected, some.chosen + 30)
-        for user in range(context.n_users):
-            read, asked = (p.chosen[p.user == user].tolist() for p in (context, targets))
+        for user in range(len(context.mask)):
+            read, asked = (p.chosen[user][p.mask[user]].tolist() for p in (context, targets))
             (who,) = {whose[row] for row in read + asked}
             yield who, read, asked
 

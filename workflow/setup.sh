@@ -37,8 +37,7 @@ echo "set-up: 2 of 2, everything else"
 install -r requirements.lock
 install --no-deps --no-build-isolation -e .
 
-# Kernels say at each start that they run without encryption. They run on this machine only.
 mkdir -p .venv/ipython/profile_default
-echo 'c.IPKernelApp.log_level = 40' >.venv/ipython/profile_default/ipython_kernel_config.py
+cp workflow/kernel_config.py .venv/ipython/profile_default/ipython_kernel_config.py
 
 touch "$1"

@@ -11,8 +11,6 @@ from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any
 
-import pandas as pd
-
 from lore_core.datasets import saved
 from lore_core.datasets.world import World
 from lore_core.preferences import Preferences
@@ -62,6 +60,8 @@ def people(name_or_path: Path | str, encoder: Any = None, **options: Any) -> Wor
     options |= {} if encoder is None else {"encoder": encoder}
     found = _found(name_or_path, **options)
     if isinstance(found, tuple) and found[1] is not None:
+        import pandas as pd  # a third of a second that `load` of shipped numbers can do without
+
         responses, preferences = found
         return World(responses, preferences, pd.DataFrame(index=range(preferences.n_users)))
     if not isinstance(found, World):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from lore_core.preferences import Preferences, check_world
 from lore_core.responses import Responses
+
+if TYPE_CHECKING:  # whoever has a table has pandas; data without people do without
+    import pandas as pd
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import scipy.stats
 import torch
 from torch import Tensor
 
@@ -52,6 +51,8 @@ def resampled(
     means = np.stack([means_again(columns, places, rng) for columns in seeds])
     drawn = rng.integers(len(seeds), size=(1, 1, *places))
     values = statistic(*np.take_along_axis(means, drawn, axis=0)[0].mean(-1))
+    import scipy.stats  # 600 modules, half a second: not for those who only name an Interval
+
     outside = (1 - level) / 2
     low, high = scipy.stats.quantile(values, np.array([outside, 1 - outside]))
     return Resampled(values, float(low), float(high))
@@ -62,6 +63,8 @@ def means_again(columns: Columns, places: tuple[int, int], rng: np.random.Genera
     data = [column.numpy() for column in columns]
     if len(data[0]) == 1:  # SciPy asks for two; one user is the only resample of one user
         return np.tile(np.array(data)[..., None], (1, *places))
+    import scipy.stats  # see above
+
     found = scipy.stats.bootstrap(
         data,
         means,

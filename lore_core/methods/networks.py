@@ -45,10 +45,11 @@ class Standardised(nn.Module):
             )
 
     def forward(self, embeddings: Tensor) -> Tensor:
-        rows = (embeddings - self.mean) / self.rms
-        if not rows.abs().amax() < FAR:  # nor NaN
+        rows = (embeddings - self.mean).div_(self.rms)
+        farthest = torch.stack(rows.aminmax()).abs().amax()
+        if not farthest < FAR:  # nor NaN
             raise ValueError(
-                f"embeddings are up to {float(rows.abs().amax()):.1g} standard deviations from "
+                f"embeddings are up to {float(farthest):.1g} standard deviations from "
                 f"those of training, expected less than {FAR:g}; are they in the same unit?"
             )
         return rows.float()

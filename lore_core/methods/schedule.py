@@ -96,7 +96,7 @@ def optimise(
         value = loss()
         bar.count(pairs)
         if value.isfinite():  # else `train` says so, and the model stays as it was
-            optimizer.zero_grad()
+            model.zero_grad()
             value.backward()
             optimizer.step()
             scheduler.step()

@@ -13,20 +13,29 @@ code, here on frozen embeddings.  Shapes: N users, C pairs, d features, h hidden
 
 from __future__ import annotations
 
-from typing import ClassVar, cast
+import math
+from typing import ClassVar, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from lore_core.methods import parameter_count
 from lore_core.methods.networks import Network, Standardised
 from lore_core.methods.protocol import Model
+from lore_core.methods.side_by_side import side_by_side
 from lore_core.preferences import Preferences
 from lore_core.responses import Responses
 from lore_core.tools.ragged import padded
 
 ROWS, SETS = 2**14, 500  # scored, and encoded, at once: bounds the memory
+
+
+class PairTable(NamedTuple):
+    """Pairs of N users, a row each, (N, C): rows chosen and rejected, and which places are real."""
+
+    chosen: Tensor
+    rejected: Tensor
+    mask: Tensor
 
 
 class SetEncoder(nn.Module):
@@ -40,13 +49,22 @@ class SetEncoder(nn.Module):
         self.mean = nn.Linear(latent, latent)
         self.log_variance = nn.Linear(latent, latent)
 
-    def forward(self, codes: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """μ and log σ², (N, z) in [-1, 1], of the codes (N, C, z) that the mask (N, C) keeps."""
-        read = F.scaled_dot_product_attention(
-            self.query(codes), self.key(codes), self.value(codes), attn_mask=mask[:, None]
-        )
-        mean = (read * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
-        return self.mean(mean).clamp(-1, 1), self.log_variance(mean).clamp(-1, 1)
+    def forward(
+        self, codes: Tensor, mask: Tensor, place: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """μ and log σ², (N, z) in [-1, 1], of the codes (N, C, z) that the mask (N, C) keeps.
+
+        With a place (N, C), codes are (P, z), and the place says which one is where.
+        """
+        query, key = self.query(codes), self.key(codes)
+        if place is not None:
+            query, key, codes = query[place], key[place], codes[place]
+        match = query @ key.mT / math.sqrt(codes.shape[-1])
+        shares = match.masked_fill(~mask[:, None], -math.inf).softmax(-1)
+        share = shares.masked_fill(~mask[..., None], 0).sum(1) / mask.sum(1, keepdim=True)
+        # Shares add up to one, so the mean of the values read is the value of the mean code.
+        read = self.value((share[:, None] @ codes)[:, 0])
+        return self.mean(read).clamp(-1, 1), self.log_variance(read).clamp(-1, 1)
 
 
 class VPLModel(Model, Network):
@@ -81,26 +99,37 @@ class VPLModel(Model, Network):
         d, h, z, _ = self.sizes.values()
         return parameter_count.vpl(d, h, z)
 
-    def posterior(self, e: Tensor, pairs: Preferences) -> tuple[Tensor, Tensor]:
+    def posterior(self, e: Tensor, pairs: PairTable) -> tuple[Tensor, Tensor]:
         """μ and log σ² of users who all have pairs, (N, z) each, from standardised embeddings."""
-        key, place = (pairs.chosen * len(e) + pairs.rejected).unique(return_inverse=True)
-        once = torch.cat([e[key // len(e)], e[key % len(e)]], 1)  # a repeated pair is read once
-        positions, mask = padded(pairs.user, pairs.n_users)
-        return self.set_encoder(self.pair_encoder(once)[place[positions]], mask)
+        return self.set_encoder(self.codes(e, pairs.chosen, pairs.rejected), pairs.mask)
 
-    def rewards(self, e: Tensor, latent: Tensor, user: Tensor, rows: Tensor) -> Tensor:
-        """The reward network on (e(x), z): its first layer sees each e and each z once."""
+    def posterior_once(self, e: Tensor, pairs: Preferences) -> tuple[Tensor, Tensor]:
+        """`posterior`, where a pair that several users give is read once."""
+        key, place = (pairs.chosen * len(e) + pairs.rejected).unique(return_inverse=True)
+        positions, mask = padded(pairs.user, pairs.n_users)
+        codes = self.codes(e, key // len(e), key % len(e))
+        return self.set_encoder(codes, mask, place[positions])
+
+    def codes(self, e: Tensor, chosen: Tensor, rejected: Tensor) -> Tensor:
+        """What the encoder makes of pairs of rows, (..., z)."""
+        return self.pair_encoder(torch.cat([e[chosen], e[rejected]], -1))
+
+    def halves(self, e: Tensor, latent: Tensor) -> tuple[Tensor, Tensor]:
+        """What the reward network adds up of each e and of each z, (..., h), to go on from."""
         first = cast(nn.Linear, self.reward[0])
-        of_e, of_z = first.weight.split([e.shape[1], latent.shape[1]], dim=1)
-        used, place = rows.unique(return_inverse=True)
-        hidden = F.linear(e[used], of_e, first.bias)[place] + F.linear(latent, of_z)[user]
-        return self.reward[1:](hidden)[:, 0]
+        of_e, of_z = side_by_side(first, e.flatten(0, -2), latent)
+        return of_e.view(*e.shape[:-1], -1), of_z
+
+    def rewards(self, halves: Tensor) -> Tensor:
+        """The reward network on (e(x), z), from the sum of their `halves`, (..., h)."""
+        return self.reward[1:](halves)[..., 0]
 
     @torch.no_grad()
     def _scores(self, responses: Responses, personal: Tensor, user: Tensor, rows: Tensor) -> Tensor:
-        e = self.inputs(responses.embeddings)
-        parts = zip(user.split(ROWS), rows.split(ROWS), strict=True)
-        return torch.cat([self.rewards(e, personal, *part) for part in parts])
+        used, place = rows.unique(return_inverse=True)
+        of_e, of_z = self.halves(self.inputs(responses.embeddings[used]), personal)
+        parts = zip(place.split(ROWS), user.split(ROWS), strict=True)
+        return torch.cat([self.rewards(of_e[some] + of_z[whose]) for some, whose in parts])
 
     @torch.no_grad()
     def _adapt(self, responses: Responses, shots: Preferences, seed: int) -> Tensor:
@@ -108,7 +137,7 @@ class VPLModel(Model, Network):
         known = (shots.counts > 0).nonzero().flatten()
         for first in range(0, len(known), SETS):
             users = known[first : first + SETS]
-            latent[users], _ = self.posterior(e, shots.of_users(users))
+            latent[users], _ = self.posterior_once(e, shots.of_users(users))
         return latent
 
     def state(self) -> tuple[dict[str, Tensor], dict]:

@@ -18,12 +18,11 @@ from lore_core.methods import parameter_count
 from lore_core.methods.networks import TrainingData, build, deliver, validator
 from lore_core.methods.protocol import Given, Method
 from lore_core.methods.schedule import Schedule, optimise
-from lore_core.methods.vpl import VPLModel
+from lore_core.methods.vpl import PairTable, VPLModel
 from lore_core.objective import pair_loss
 from lore_core.preferences import Preferences
 from lore_core.tools import checks
 from lore_core.tools.draws import Draws
-from lore_core.tools.ragged import padded
 
 
 @dataclass(frozen=True)
@@ -104,10 +103,11 @@ class VPL(Method):
             context, targets = questions.draw()
             mean, log_variance = model.posterior(e, context)
             z = self.stretched(mean + (log_variance / 2).exp() * draws.normal(*mean.shape))
-            sides = torch.cat([targets.chosen, targets.rejected])
-            chosen, rejected = model.rewards(e, z, targets.user.repeat(2), sides).chunk(2)
+            sides = torch.cat([targets.chosen, targets.rejected], 1)
+            of_e, of_z = model.halves(e[sides], z)
+            chosen, rejected = model.rewards(of_e + of_z[:, None]).chunk(2, 1)
             kl = self.beta(step) * divergence(mean, log_variance).mean()
-            yield pair_loss(chosen - rejected).mean() + kl
+            yield pair_loss(chosen - rejected)[targets.mask].mean() + kl
 
     def stretched(self, z: Tensor) -> Tensor:
         """The published code's rescaling, if it is asked for."""
@@ -138,29 +138,25 @@ class Questions:
         self.settings = settings
         self.pairs = pairs
         self.draws = draws
-        self.positions, self.mask = padded(pairs.user, pairs.n_users)
+        self.counts = pairs.counts[:, None]
+        self.starts = self.counts.cumsum(0) - self.counts
+        self.columns = torch.arange(int(self.counts.max()), device=self.counts.device)
         asked = (pairs.counts > 1).nonzero().flatten()
         self.users = draws.batches(asked, settings.users)
 
-    def draw(self) -> tuple[Preferences, Preferences]:
-        """Context and targets, for the same few users; their ids are 0, 1, ..."""
+    def draw(self) -> tuple[PairTable, PairTable]:
+        """Context and targets, for the same few users, a row each."""
         users, s = next(self.users), self.settings
-        keys = self.draws.uniform(len(users), self.mask.shape[1])
-        order = keys.masked_fill(~self.mask[users], 2.0).argsort(1)  # what is missing comes last
-        place = self.positions[users].gather(1, order)
-        count = self.pairs.counts[users][:, None]
-        column = torch.arange(place.shape[1], device=place.device)
+        keys = self.draws.uniform(len(users), len(self.columns))
+        count = self.counts[users]
+        keys.masked_fill_(self.columns >= count, 2.0)  # what is missing comes last
+        places = (self.starts[users] + keys.argsort(1)).clamp_max(len(self.pairs) - 1)
         end = (count // 2).clamp_max(s.targets)
-        last = (end + self.draws.whole_number(*s.context)).minimum(count)
-        context = (column >= end) & (column < last)
-        return self.these(place, context), self.these(place, column < end)
+        after = end + self.columns[: self.draws.whole_number(*s.context)]
+        return self.these(places, after, count), self.these(places, self.columns[: s.targets], end)
 
-    def these(self, place: Tensor, mask: Tensor) -> Preferences:
-        """The pairs at the masked places, row by row."""
-        user, positions = mask.nonzero()[:, 0], place[mask]
-        return Preferences(
-            user=user,
-            chosen=self.pairs.chosen[positions],
-            rejected=self.pairs.rejected[positions],
-            n_users=len(place),
-        )
+    def these(self, places: Tensor, columns: Tensor, end: Tensor) -> PairTable:
+        """The pairs in some columns of a table of places, as far as they come before the end."""
+        mask = columns < end
+        some = places.gather(1, columns.clamp_max(places.shape[1] - 1).expand_as(mask))
+        return PairTable(self.pairs.chosen[some], self.pairs.rejected[some], mask)
