@@ -11,6 +11,8 @@ import argparse
 import math
 from collections.abc import Iterable, Sequence
 
+import torch
+
 from benchmarks import clock
 from benchmarks.memory import WAYS
 from lore_core.tools.files import whole
@@ -92,6 +94,15 @@ def growth(large: bool) -> str:
     return "\n".join(["## Growth", "", markdown(names.split(", "), lines), "", words])
 
 
+def gpu() -> str:
+    """Whether the fits above ran on one, as they do where there is one."""
+    found = "Not measured."
+    if torch.cuda.is_available():
+        name = torch.cuda.get_device_name()
+        found = f"The fits above ran on {name}; one gradient, its floor and the memory did not."
+    return f"## On a GPU\n\n{found}"
+
+
 def line(row: dict[str, float]) -> tuple[str, ...]:
     """One fit as a row of the table."""
     parts = [f"{row[name]:,.0f}" for name in ("users", "pairs", "d", "rank", "steps", "gradients")]
@@ -118,7 +129,7 @@ def main() -> None:
     parser.add_argument("--large", action="store_true", help="also what takes minutes and 20 GB")
     parser.add_argument("--write", action="store_true", help=f"keep the tables in {RESULTS.name}")
     options = parser.parse_args()
-    parts = [f"# Results\n\n{clock.machine()}", ratios(), memory(), growth(options.large)]
+    parts = [f"# Results\n\n{clock.machine()}", ratios(), memory(), growth(options.large), gpu()]
     text = "\n\n".join(parts) + "\n"
     print(text)
     if options.write:
