@@ -22,6 +22,8 @@ SIZES = (1_000, 10_000, 100_000)
 WORLD = (47, 8, 6440, 384)  # pairs, K, responses, features
 MILLION = 1_000_000
 PERSONAL_LLM = (1000, 47, 5, 75_216, 4096)  # users, pairs, K, responses, features
+SHIPPED = (1000, 47, 5, 6440, 384)
+FLOOR = ("rows used", "d", "one gradient", "reading the rows twice", "ratio")
 TESTS = 1000  # pairs of each user that PersonalLLM's test has, a vector each as published
 
 
@@ -37,10 +39,8 @@ def ratios() -> str:
         )
         for name, row in found["rows"].items()
     ]
-    floor, best = found["rows"]["one gradient"], found["rows"]["to the published best"]
+    best = found["rows"]["to the published best"]
     words = [
-        f"One gradient takes {floor['ours'] / floor['floor']:.1f} times as long as reading the "
-        "rows twice.",
         f"The published training's best validation accuracy is {best['best']:.3f}; ours ends at "
         f"{best['reached']:.3f}.",
         "Accuracy on unseen prompts: "
@@ -67,19 +67,33 @@ def megabytes(size: float) -> str:
     return f"{size / 1e6:,.0f} MB"
 
 
+def floor(large: bool) -> str:
+    """One gradient beside what it takes to read the rows twice."""
+    lines = []
+    for users, *size in (SHIPPED, PERSONAL_LLM) if large else (SHIPPED,):
+        found = clock.alone("floor", users, *size)
+        times = f"{found['ours']:.3g} s", f"{found['floor']:.3g} s"
+        lines.append((f"{found['rows']:,.0f}", f"{size[-1]:,}", *times, f"{multiple(found):.1f}"))
+    return "\n".join(["## One gradient and its floor", "", markdown(FLOOR, lines)])
+
+
+def multiple(found: dict[str, float]) -> float:
+    """How many times the floor."""
+    return found["ours"] / found["floor"]
+
+
 def growth(large: bool) -> str:
     """Time and memory of a fit against the number of users."""
     sizes = (*SIZES, MILLION) if large else SIZES
     found = [clock.alone("large", users, *WORLD) for users in sizes]
     lines = [line(row) for row in found]
-    slopes = [
-        slope([(row["users"], row[name]) for row in found]) for name in ("seconds", "peak bytes")
-    ]
+    whole, last = slopes(found), slopes(found[-2:])
     if large:
         lines.append(line(clock.alone("large", *PERSONAL_LLM, TESTS)))
     words = (
-        f"From {sizes[0]:,} to {sizes[-1]:,} users the slope on log–log is {slopes[0]:.2f} of time "
-        f"and {slopes[1]:.2f} of memory."
+        f"From {sizes[0]:,} to {sizes[-1]:,} users the slope on log–log is {whole[0]:.2f} of time "
+        f"and {whole[1]:.2f} of memory; in the last step {last[0]:.2f} and {last[1]:.2f}, and "
+        f"{last[2]:.2f} of the time for each gradient."
     )
     if large:
         users, pairs, _, _, d = PERSONAL_LLM
@@ -111,10 +125,11 @@ def line(row: dict[str, float]) -> tuple[str, ...]:
     return tuple(parts)
 
 
-def slope(points: Iterable[tuple[float, float]]) -> float:
-    """Of a line through the ends, on log–log."""
-    (x0, y0), *_, (x1, y1) = points
-    return math.log(y1 / y0) / math.log(x1 / x0)
+def slopes(found: Sequence[dict[str, float]]) -> list[float]:
+    """Of lines through the ends on log–log: time, memory, time for each gradient."""
+    (a, b), decades = (found[0], found[-1]), math.log(found[-1]["users"] / found[0]["users"])
+    ratios = [b[name] / a[name] for name in ("seconds", "peak bytes", "gradients")]
+    return [math.log(ratio) / decades for ratio in (*ratios[:2], ratios[0] / ratios[2])]
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -129,7 +144,8 @@ def main() -> None:
     parser.add_argument("--large", action="store_true", help="also what takes minutes and 20 GB")
     parser.add_argument("--write", action="store_true", help=f"keep the tables in {RESULTS.name}")
     options = parser.parse_args()
-    parts = [f"# Results\n\n{clock.machine()}", ratios(), memory(), growth(options.large), gpu()]
+    head, large = f"# Results\n\n{clock.machine()}", options.large
+    parts = [head, ratios(), memory(), floor(large), growth(large), gpu()]
     text = "\n\n".join(parts) + "\n"
     print(text)
     if options.write:
