@@ -378,9 +378,9 @@ def test_the_recipe_s_temperature_divides_the_margins():
 
 
 def test_posterior_means_are_the_same_however_few_users_are_looked_at_together(monkeypatch):
-    whole = toy_weights()
+    whole = toy_weights(recipe=FEW_SHOT)
     monkeypatch.setattr(few_shot, "TABLE", 1)  # one user at a time
-    close(toy_weights(), whole)
+    close(toy_weights(recipe=FEW_SHOT), whole)
 
 
 def test_of_very_many_seen_users_some_are_asked_and_always_the_same(monkeypatch):
