@@ -1,6 +1,9 @@
-"""README, CONTRIBUTING, CHANGELOG, the data sheet and the issue forms speak of what is there."""
+"""README, CONTRIBUTING, CHANGELOG, docs, the data sheet and the forms speak of what is there."""
 
 import re
+import shlex
+import subprocess
+import sys
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -12,7 +15,8 @@ from worlds import planted
 
 README = ROOT / "README.md"
 CONTRIBUTING, CHANGELOG = ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"
-PAGES = [README, CONTRIBUTING, CHANGELOG, ROOT / "data" / "README.md"]
+SCALE = ROOT / "docs" / "scale.md"
+PAGES = [README, CONTRIBUTING, CHANGELOG, SCALE, ROOT / "data" / "README.md"]
 FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
 
 
@@ -127,3 +131,18 @@ def test_the_examples_run(capsys, tmp_path, monkeypatch):
         exec(example.replace("n_users=300", f"n_users={study.train.n_users}"), names)
     accuracies = re.findall(r"tensor\(([\d.]+)", capsys.readouterr().out)
     assert len(accuracies) == 4 and all(0.5 < float(a) <= 1 for a in accuracies)
+
+
+def test_the_way_from_files_to_weights_runs(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "build").mkdir()
+    section = SCALE.read_text().split("\n## ")[1]
+    before, after = re.findall(r"```python\n(.*?)```", section, flags=re.S)
+    names = {}
+    exec(before, names)
+    for command in re.findall(r"^    python (.*)$", section, flags=re.M):
+        subprocess.run([sys.executable, *shlex.split(command)], check=True, timeout=300)
+    exec(after, names)
+    weights, study = names["weights"], names["study"]
+    assert list(weights.index) == list(range(study.shots.n_users))
+    assert "tensor([" in capsys.readouterr().out

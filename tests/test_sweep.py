@@ -264,7 +264,7 @@ BAD = {
     "too many shots": ({"counts": [3, 9]}, "a new user has a pool of 4 pairs"),
     "users of text": ({"n_seen": "many"}, "n_seen is 'many', expected a whole number"),
     "no folder": ({"work": 3}, "work is a int, expected str"),
-    "an unknown name": ({"rank": [2]}, r"and has the unknown \['rank'\]; see profiles/sweep.yaml"),
+    "an unknown name": ({"rank": [2]}, r"the sweep has the unknown \['rank'\]; see"),
 }
 
 

@@ -118,7 +118,8 @@ def no_parquet(path: Path) -> Iterator[None]:
         yield
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(
-            f"{path} is no Parquet with whole numbers user, chosen and rejected ({error})"
+            f"{path} is no Parquet with whole numbers user, chosen and rejected ({error}); "
+            "names of users have to be numbered from 0"
         ) from error
 
 

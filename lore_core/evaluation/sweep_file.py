@@ -76,10 +76,10 @@ def check_names(settings: Settings) -> None:
     known = {*NEEDED, *OF_USERS}
     missing = [name for name in NEEDED if name not in settings]
     unknown = [name for name in settings if name not in known]
-    if missing or unknown:
+    wrong = [f"lacks {missing}"] * bool(missing) + [f"has the unknown {unknown}"] * bool(unknown)
+    if wrong:
         raise ValueError(
-            f"the sweep lacks {missing} and has the unknown {unknown}; see profiles/sweep.yaml "
-            "for what it may have"
+            f"the sweep {' and '.join(wrong)}; see profiles/sweep.yaml for what it may have"
         )
     for name in ("out", "work"):
         checks.instance_of(name, settings[name], str)
