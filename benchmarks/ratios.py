@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from functools import partial
+from functools import cache, partial
 
 import torch
 from torch import Tensor
@@ -66,9 +66,15 @@ def fit(study: Study) -> Fit:
     return fit_basis(study.responses, study.train, worlds.RANK, validation=study.validation)
 
 
+@cache
+def fitted(study: Study) -> Fit:
+    """The default fit, once."""
+    return fit(study)
+
+
 def few_shot(study: Study, count: int, recipe: FewShot = FEW_SHOT) -> dict[str, float]:
     """New users' weights from so many pairs each."""
-    reward, shots = fit(study).reward, first(study.shots, count)
+    reward, shots = fitted(study).reward, first(study.shots, count)
     parts = differences(study.responses, shots)
     published = Training(parts, worlds.RANK, basis=reward.basis)
     ours = partial(fit_weights, reward, study.responses, shots, recipe)
@@ -108,7 +114,7 @@ def to_its_best(study: Study, step: float) -> dict[str, float]:
             scores[taken] = validated(reward, study)
     best = max(scores, key=scores.__getitem__)
     ours = until(study, scores[best])
-    reached = {"best": scores[best], "reached": validated(fit(study).reward, study)}
+    reached = {"best": scores[best], "reached": validated(fitted(study).reward, study)}
     return {"published": best * step, "ours": ours} | reached
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from lore_core.descent import best_descent
+from lore_core.descent import Descent, best_descent
 from lore_core.initial import initial_values
 from lore_core.objective import Objective
 from lore_core.preferences import check_training
@@ -98,9 +98,13 @@ def fit_basis(
     )
     basis, logits = found.parameters.basis.detach() / scale, found.parameters.logits.detach()
     reward = finish(basis, logits, preferences.counts.to(device), recipe)
-    home = responses.embeddings.device
+    return outcome(found, reward.to(responses.embeddings.device), began)
+
+
+def outcome(found: Descent, reward: LowRankReward, began: float) -> Fit:
+    """What a run leaves that came to this reward, and began at this time."""
     return Fit(
-        reward=reward.to(home),
+        reward=reward,
         losses=found.losses,
         seconds=time.perf_counter() - began,
         ridge_basis=found.ridge_basis,
@@ -116,9 +120,15 @@ def held_out_objective(
     kind: type[Objective] = Objective,
 ) -> Objective | None:
     """The objective on validation pairs, if there are any and the recipe looks at them."""
+    validation = looked_at(validation, recipe)
+    return None if validation is None else kind.on(responses, validation, recipe, scale)
+
+
+def looked_at(validation: Learnable | None, recipe: Recipe) -> Learnable | None:
+    """Validation pairs, if there are any and the recipe looks at them."""
     if validation is None or len(validation) == 0 or recipe.patience is None:
         return None
-    return kind.on(responses, validation, recipe, scale)
+    return validation
 
 
 def finish(basis: Tensor, logits: Tensor, counts: Tensor, recipe: Recipe) -> LowRankReward:

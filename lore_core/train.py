@@ -22,7 +22,7 @@ from lore_core.distributed.fit import check, fit_together
 from lore_core.distributed.processes import Processes, started
 from lore_core.prepared import Learnable
 from lore_core.recipes import Recipe
-from lore_core.tools import checks, command
+from lore_core.tools import checks, command, manifests
 
 DESCRIPTION = (
     "Fit a basis and the weights of its users. Each process takes some of the users; embeddings "
@@ -195,7 +195,7 @@ def claim(options: argparse.Namespace, recipe: Recipe, processes: Processes) -> 
         "recipe": asdict(recipe),
         "processes": processes.count,
     }
-    kept.claim(options.out, made_from)
+    manifests.claim(options.out, made_from, "--out")
 
 
 def parser() -> argparse.ArgumentParser:

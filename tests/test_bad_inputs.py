@@ -30,7 +30,7 @@ from lore_core.datasets import download
 from lore_core.decisions import laplace, posterior, questions
 from lore_core.decisions.best_of_n import best_of_n
 from lore_core.decisions.cloud import Cloud
-from lore_core.distributed import inputs, kept
+from lore_core.distributed import inputs
 from lore_core.distributed.checkpoints import Checkpoints
 from lore_core.distributed.processes import Processes, own_device, started
 from lore_core.distributed.sharding import shards
@@ -121,6 +121,7 @@ from lore_core.tasks.items import Labelled
 from lore_core.tasks.texts import Texts
 from lore_core.tasks.traits import DECODABLE
 from lore_core.tools import checksums, draws, tensor_files
+from lore_core.tools.manifests import claim
 
 NAN, INF = float("nan"), float("inf")
 HERE, PAIRS = toy_responses(), toy_pairs()  # 60 responses of 15 prompts, d = 6; 60 pairs of 5 users
@@ -2069,7 +2070,7 @@ NO_SHARING = {
     "no Parquet": (lambda: inputs.preferences(FOLDER), r"has no \*.parquet"),
     "a checkpoint after no steps": (lambda: Checkpoints(FOLDER, Processes(), 0), "steps is 0"),
     "a checkpoint before": (lambda: Checkpoints(FOLDER, Processes(), 1, -1), "seconds is -1"),
-    "a folder of something else": (lambda: kept.claim(FOLDER, {}), "holds something else already"),
+    "a folder of something else": (lambda: claim(FOLDER, {}), "holds something else already"),
     "users out of order": (
         lambda: check_order(FOLDER, torch.tensor([1, 0]), 0),
         "not sorted by user: 0 comes after 1; sort it",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, "workflow")
 import plan
-from rooms import needs
+from rooms import data_needs, needs, needs_of_run
 
 from lore_core import datasets
 from lore_core.methods.registry import REGISTRY
@@ -22,16 +22,10 @@ TABLES = ["table_1", "few_shot", "best_of_n" if config["concentrations"] else "c
 TABLES += ["conditions", "few_shot_conditions"] if plan.conditions(config) else []
 
 
-def data(crowd):
-    """What the data of a crowd stand on: the loader's modules and files, or a file of one's own."""
-    name = str(SETTINGS[crowd]["data"])
-    loader = f"lore_core/datasets/{name}.py"  # found by its name, so that no import shows it
-    if not Path(loader).exists() and not Path(name).exists():
+DATA = {crowd: str(told["data"]) for crowd, told in SETTINGS.items()}
+for name in DATA.values():
+    if not Path(data_needs(name)[0]).exists():
         datasets.load(name)  # says what there is instead
-    return needs(loader) if Path(loader).exists() else [name]
-
-
-DATA = {crowd: data(crowd) for crowd in SETTINGS}
 
 
 def candidates(method):
@@ -41,9 +35,8 @@ def candidates(method):
 
 def stands_on(wildcards):
     """What a job imports, of all methods its own; and its data."""
-    own = {type(candidate).__module__ for candidate in candidates(wildcards.method)}
-    door = {"lore_core.methods": set(), "lore_core.methods.registry": own}
-    return needs("workflow/benchmark.py", instead=door) + DATA[wildcards.crowd]
+    found = candidates(wildcards.method)
+    return needs_of_run("workflow/benchmark.py", found, DATA[wildcards.crowd])
 
 
 rule tables:

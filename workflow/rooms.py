@@ -6,7 +6,7 @@ Run by itself, it draws who imports whom in lore_core into CONTRIBUTING.md
 import ast
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cache
 from graphlib import TopologicalSorter
@@ -46,6 +46,20 @@ def needs(path: str, instead: dict[str, set[str]] | None = None) -> list[str]:
     named = {name for path in code for name in NAME.findall(path.read_text(encoding="utf-8"))}
     data = {path for path in (ROOT / "data").glob("*.*") if path.name.split(".")[0] in named}
     return [path, *sorted(str(path.relative_to(ROOT)) for path in code | data)]
+
+
+def needs_of_run(path: str, methods: Iterable[object], data: str) -> list[str]:
+    """What a script stands on that runs these methods alone, on one data set or file."""
+    own = {type(method).__module__ for method in methods}
+    door = {"lore_core.methods": set(), "lore_core.methods.registry": own}
+    return needs(path, instead=door) + data_needs(data)
+
+
+@cache
+def data_needs(data: str) -> list[str]:
+    """What a data set stands on: the loader's modules and files, or a file of one's own."""
+    loader = f"lore_core/datasets/{data}.py"  # found by its name, so that no import shows it
+    return needs(loader) if Path(loader).exists() else [data]
 
 
 def imported(path: Path) -> set[str]:

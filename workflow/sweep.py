@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from rooms import needs
+from rooms import needs_of_run
 
 from lore_core.evaluation import sweep_file, sweep_rows
 from lore_core.evaluation.result import Result
@@ -41,12 +41,8 @@ def digest(path: str) -> str:
 
 def files(run: Run) -> list[str]:
     """What a run stands on: what it imports, of all methods its own, its data, the packages."""
-    own = {type(candidate).__module__ for candidate in run.candidates.values()}
-    door = {"lore_core.methods": set(), "lore_core.methods.registry": own}
-    name = run.benchmark.data
-    loader = f"lore_core/datasets/{name}.py"  # found by its name, so that no import shows it
-    data = needs(loader) if Path(loader).exists() else [name]
-    return sorted({*needs("workflow/sweep_run.py", instead=door), *data, "requirements.lock"})
+    found = needs_of_run("workflow/sweep_run.py", run.candidates.values(), run.benchmark.data)
+    return sorted({*found, "requirements.lock"})
 
 
 def made_from(run: Run, told: dict[str, Any]) -> str:

@@ -18,9 +18,9 @@ from lore_core.adapt.partitions import Partition
 from lore_core.recipes import FewShot
 from lore_core.responses import Responses
 from lore_core.reward import LowRankReward
-from lore_core.tools import checksums, tensor_files
+from lore_core.tools import checksums, manifests, tensor_files
+from lore_core.tools.manifests import NAME
 
-NAME = "manifest.json"
 KIND = "weights of new users"
 FORMAT = 1
 CELLS = 2**24  # numbers of the embeddings that are read at once
@@ -32,9 +32,7 @@ def claim(folder: Path, said: dict[str, Any]) -> None:
     Raises:
         ValueError: the folder belongs to another reward, recipe, responses or pairs.
     """
-    check_same(folder, said)
-    if not (folder / NAME).exists():
-        checksums.write(folder / NAME, json.dumps(said, indent=1).encode())
+    manifests.claim(folder, said, words=other)
 
 
 def stamp(folder: Path) -> str:
@@ -65,28 +63,6 @@ def of(
             partition.path.name: [partition.rows, partition.footer] for partition in found
         },
     }
-
-
-def check_same(folder: Path, said: dict[str, Any]) -> None:
-    """Make sure that a folder is new, or belongs to what is said.
-
-    Raises:
-        ValueError: it belongs to something else.
-    """
-    if not (folder / NAME).exists():
-        if folder.exists() and any(not path.name.startswith(".") for path in folder.iterdir()):
-            raise ValueError(f"{folder} holds something else already; give another folder")
-        return
-    try:
-        before = dict(json.loads((folder / NAME).read_bytes()))
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{folder / NAME} is damaged ({error}); remove {folder}") from error
-    for name, value in said.items():
-        if before.get(name) != value:
-            raise ValueError(
-                f"{folder} belongs to {other(name, before.get(name), value)}; give another folder, "
-                "or go on with what it belongs to"
-            )
 
 
 def other(name: str, before: Any, now: Any) -> str:

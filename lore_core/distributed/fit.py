@@ -16,7 +16,7 @@ from lore_core.descent import Keeper, best_descent
 from lore_core.distributed.objective import SharedObjective
 from lore_core.distributed.processes import Processes
 from lore_core.distributed.sharding import of_shard, shards
-from lore_core.fit import Fit, finish
+from lore_core.fit import Fit, finish, looked_at, outcome
 from lore_core.initial import initial_values
 from lore_core.objective import Objective
 from lore_core.prepared import Learnable
@@ -70,8 +70,8 @@ def fit_together(
         return SharedObjective.of(responses, own, recipe, scale, reference, processes).to(device)
 
     train = objective(preferences)
-    looks = validation is not None and len(validation) > 0 and recipe.patience is not None
-    held_out = objective(validation) if looks and validation is not None else None
+    validation = looked_at(validation, recipe)
+    held_out = None if validation is None else objective(validation)
     with nullcontext() if processes.rank == 0 else progress.silent():
         found = best_descent(
             train,
@@ -85,13 +85,8 @@ def fit_together(
     if processes.rank > 0:
         return None
     basis = found.parameters.basis.detach() / scale
-    return Fit(
-        reward=finish(basis, logits, preferences.counts.to(device), recipe).to("cpu"),
-        losses=found.losses,
-        seconds=time.perf_counter() - began,
-        ridge_basis=found.ridge_basis,
-        validation=found.validation,
-    )
+    reward = finish(basis, logits, preferences.counts.to(device), recipe)
+    return outcome(found, reward.to("cpu"), began)
 
 
 def check(

@@ -11,38 +11,11 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 from lore_core.fit import Fit
 from lore_core.tools import checksums
 
-MANIFEST, CHECKPOINT, REWARD, FIT = "manifest.json", "checkpoint", "reward.safetensors", "fit.json"
-
-
-def claim(folder: Path, said: dict[str, Any], called: str = "--out") -> None:
-    """Write what a new folder belongs to, or see that it is what is said.
-
-    Args:
-        folder: new, or claimed before.
-        said: what it belongs to, as JSON can write it.
-        called: what to call the folder in errors.
-
-    Raises:
-        ValueError: it belongs to something else.
-    """
-    said = json.loads(json.dumps(said))
-    if not (folder / MANIFEST).is_file():
-        if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
-            raise ValueError(f"{folder} holds something else already; give another {called}")
-        checksums.write(folder / MANIFEST, json.dumps(said, indent=1).encode())
-        return
-    before = json.loads((folder / MANIFEST).read_bytes())
-    differ = [key for key in {**before, **said} if before.get(key) != said.get(key)]
-    if differ:
-        raise ValueError(
-            f"{folder} belongs to {differ[0]} {before.get(differ[0])}, here {said.get(differ[0])}; "
-            f"give another {called}, or go on with what it belongs to"
-        )
+CHECKPOINT, REWARD, FIT = "checkpoint", "reward.safetensors", "fit.json"
 
 
 def sums(path: Path, memory: Path) -> dict[str, str]:

@@ -10,7 +10,6 @@ and drops them when it needs the memory. If the making of a folder is killed, it
 
 from __future__ import annotations
 
-import json
 from dataclasses import fields
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from lore_core.distributed import inputs, kept
 from lore_core.distributed.sorting import Source
 from lore_core.prepared import PreparedPairs
 from lore_core.sorted_pairs import Block, SortedPairs
-from lore_core.tools import checksums, tensor_files
+from lore_core.tools import checksums, manifests, tensor_files
 
 KIND, FORMAT = "sorted pairs", 1
 INDEX, MEMORY = "index.safetensors", ".sums"
@@ -52,21 +51,21 @@ def store(source: Path, folder: Path, n_users: int | None = None) -> None:
     said = {"kind": KIND, "format": FORMAT, "pairs": kept.sums(source, folder / MEMORY)}
     if is_unfinished(folder):
         empty(folder)
-    kept.claim(folder, {**said, "users": n_users}, "folder")
+    manifests.claim(folder, {**said, "users": n_users})
     if not (folder / INDEX).is_file():
         make(Source(source, n_users), folder)
 
 
 def is_unfinished(folder: Path) -> bool:
     """Whether somebody began to store pairs here, and was stopped."""
-    manifest = folder / kept.MANIFEST
-    begun = manifest.is_file() and json.loads(manifest.read_bytes()).get("kind") == KIND
+    manifest = folder / manifests.NAME
+    begun = manifest.is_file() and manifests.read(folder).get("kind") == KIND
     return begun and not (folder / INDEX).is_file()
 
 
 def empty(folder: Path) -> None:
     """Remove what was stored, also half of a file; at the end the word that it belongs to."""
-    for left in (*folder.glob("block-*"), *folder.glob(".block-*"), folder / kept.MANIFEST):
+    for left in (*folder.glob("block-*"), *folder.glob(".block-*"), folder / manifests.NAME):
         left.unlink()
 
 
